@@ -1,0 +1,65 @@
+# Holdfast: every command a newcomer needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WASM := tools/wasm/node_modules/.ready
+
+# Any MicroPython unix binary can stand in for the one from PyPI: make test MICROPYTHON=/path/to/micropython
+MICROPYTHON ?= $(CURDIR)/$(BIN)/micropython
+export MICROPYTHON
+
+ID ?= HOLDFAST-1
+URL ?=
+SECONDS ?= 60
+
+.PHONY: help setup run test fuzz csms station board size lint clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+setup: $(READY) $(WASM)  ## install what the desk needs, pinned, into .venv and tools/wasm
+
+$(READY): requirements.txt
+	@echo "holdfast: installing the pinned requirements into $(VENV) (once, about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "holdfast needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(WASM): tools/wasm/package.json tools/wasm/package-lock.json
+	@echo "holdfast: installing the 32-bit MicroPython that measures memory (npm, once)"
+	@command -v npm >/dev/null || { echo "holdfast needs node and npm for the memory figures"; exit 1; }
+	@cd tools/wasm && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+run: $(READY)  ## play the reservation story: a development CSMS and a virtual charger, end to end
+	@$(BIN)/python -m tools.story
+
+test: setup lint  ## everything CI runs
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup host_tests
+
+fuzz: $(READY)  ## throw generated and mutated input at the station; SECONDS=60
+	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
+
+csms: $(READY)  ## the development CSMS alone, for any station
+	@$(BIN)/python -m tools.csms
+
+station: $(READY)  ## the virtual charger alone, against any CSMS: make station URL=ws://host:port/path ID=name
+	@test -n "$(URL)" || { echo "usage: make station URL=ws://host:port/path ID=$(ID)"; exit 2; }
+	@$(BIN)/python -m tools.charger --url "$(URL)" --id "$(ID)"
+
+board: $(READY)  ## the virtual board alone; prints the serial port that mpremote connects to
+	@$(BIN)/python -m tools.virtual_board
+
+size: setup  ## .mpy bytes, heap on 32 bits, flash operations, as a table
+	@$(BIN)/python -m tools.size
+
+lint: $(READY)  ## style, and the rules of the house
+	@$(BIN)/ruff check firmware host_tests tools
+
+clean:  ## remove what the commands made
+	@rm -rf $(VENV) build tools/wasm/node_modules .pytest_cache .hypothesis .ruff_cache
