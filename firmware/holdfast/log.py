@@ -1,0 +1,71 @@
+"""The log: the last lines in memory, one line for each thing worth telling, and tokens that stay secret.
+
+Promises: memory stays bounded however much is logged; a line is one line, whatever a stranger put into its text, so
+no log can be mistaken for a console's answer; `masked` never shows more than a third of a token. Levels are for their
+reader: "error" wants somebody to come, "warning" is wrong but handled, "info" is the life of the station, "debug" is
+for developers and only kept when asked for.
+"""
+
+LEVELS = ("debug", "info", "warning", "error")
+LINE = 160  # characters kept of one line
+ROOM = 6000  # characters kept in all
+
+
+def masked(token):
+    """An id token or secret for people to recognize and not to use: "AB***9", at most a third of it, or "***"."""
+    size = len(token)
+    if size < 6:
+        return "***"
+    return token[:1 if size < 9 else 2] + "***" + token[size - 1:]
+
+
+def printable(text):
+    """`text` in printable ASCII: each byte of anything else, control characters above all, becomes a "?"."""
+    try:
+        # In bytes, because MicroPython keeps every single character it takes out of a string for ever.
+        octets = bytearray(text.encode())
+    except ValueError:  # half a surrogate pair, on CPython
+        return "?"
+    for at in range(len(octets)):
+        if not 0x20 <= octets[at] < 0x7F:
+            octets[at] = 63
+    return octets.decode()
+
+
+class Log:
+    """The last `size` lines. Call it to add one: `log("info", "text")`, secrets masked by the caller.
+
+    `when()` returns (utc seconds or None, milliseconds since boot). `echo(line)` is called for each line kept, None:
+    nowhere. `threshold`: lowest level kept.
+    """
+
+    def __init__(self, when, size=64, echo=None):
+        self.when = when
+        self.size = size
+        self.echo = echo
+        self.threshold = "info"
+        self._lines = []
+        self._room = 0
+
+    def __call__(self, level, text):
+        if LEVELS.index(level) < LEVELS.index(self.threshold):
+            return
+        utc, now = self.when()
+        if utc is None:
+            stamp = "+%ds" % (now // 1000)  # since boot: the board has not been told the time yet
+        else:
+            utc %= 86400
+            stamp = "%02d:%02d:%02d" % (utc // 3600, utc // 60 % 60, utc % 60)
+        line = printable("%s %s %s" % (stamp, level, text[:LINE]))
+        if len(text) > LINE:
+            line += "..."
+        self._lines.append(line)
+        self._room += len(line)
+        while len(self._lines) > self.size or self._room > ROOM:
+            self._room -= len(self._lines.pop(0))
+        if self.echo:
+            self.echo(line)
+
+    def last(self, count):
+        """The youngest `count` lines, oldest first."""
+        return self._lines[max(0, len(self._lines) - count):]
