@@ -1,0 +1,140 @@
+"""The configuration: one JSON file, read once at power-on and checked with the agent's own checkers.
+
+A Config is right in every field, or it does not exist: `load` raises ConfigError, which names the field and says what
+is wrong with it. What is merely unwise is in `warnings`. The initial values of device-model variables are checked
+by the device model itself.
+"""
+
+import json
+
+from holdfast import device_model
+from holdfast.hardware import DRIVERS
+from holdfast.payload import PROPERTY, array_of, object_of, one_of
+from holdfast.reservations import CONNECTOR_TYPES
+
+PATH = "/config.json"
+PORTS = {"ws": 80}  # schemes that can be dialled, with the port where the URL names none
+
+_ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-_=+|@."
+
+
+class ConfigError(Exception):
+    """`path` of the field, like `evses[0].connectors[1]` ("" for the whole file), and what is wrong (`text`)."""
+
+    def __init__(self, path, text):
+        super().__init__(path, text)
+        self.path = path
+        self.text = text
+
+    def __str__(self):
+        return "%s: %s" % (self.path or "config.json", self.text)
+
+
+def split_url(url):
+    """(scheme, host, port, path) of a CSMS URL; path without a slash at its end. ValueError says what is wrong."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "wss":
+        raise ValueError("wss:// is not supported yet, only ws://")
+    # The station id goes to the end of the path, so there is no place for a query; the password has its own field.
+    for octet in rest.encode():
+        if not 0x20 < octet < 0x7F or octet in b"?#@":
+            raise ValueError("a URL without user, query, fragment and spaces is wanted")
+    authority, slash, path = rest.partition("/")
+    host, colon, port = authority.partition(":")
+    if scheme not in PORTS or not host or colon and not (port.isdigit() and 1 <= int(port) <= 65535):
+        raise ValueError("not a URL like ws://host:port/path")
+    while path.endswith("/"):
+        path = path[:-1]
+    return scheme, host, int(port or PORTS[scheme]), slash and path and "/" + path
+
+
+def _expect(expectation, right):
+    # A checker that says what is wanted: `right(value)` is true for a good value.
+    def check(value):
+        if not right(value):
+            return (PROPERTY, "", expectation)
+
+    return check
+
+
+def _text(shortest, longest):
+    return _expect("not a string of %d to %d characters" % (shortest, longest),
+                   lambda value: type(value) is str and shortest <= len(value) <= longest)
+
+
+def _station_id(value):
+    # OCPP-J 2.0.1 §3.1.1: an identifierString of at most 48 characters, without the colon that Basic auth splits at.
+    if type(value) is str and 1 <= len(value) <= 48:
+        return all([character in _ID_CHARACTERS for character in value])
+
+
+def _csms_url(value):
+    try:
+        split_url(value if type(value) is str else "")
+    except ValueError as error:
+        return (PROPERTY, "", str(error))
+
+
+def _variables(value):
+    if type(value) is not dict:
+        return (PROPERTY, "", "not an object")
+    for name in value:
+        # Every value of the device model is a string, numbers too.
+        wrong = "not a string" if type(value[name]) is not str else device_model.check_initial(name, value[name])
+        if wrong:
+            return (PROPERTY, name, wrong)
+
+
+class Config:
+    """The checked values of `load`, by the names of the file; what is optional there is filled in."""
+
+    def __init__(self, values):
+        self.password = self.serial_number = None
+        self.vendor_name = self.model = "Holdfast"
+        self.hardware = "simulated"
+        self.message_limit = 8192  # bytes of a message from the CSMS
+        self.variables = {}
+        for name in values:
+            setattr(self, name, values[name])
+        self.evses = tuple([tuple(evse["connectors"]) for evse in values["evses"]])
+        self.warnings = []
+        if self.password is None:
+            self.warnings.append("no password: the CSMS can not know that this is the right station")
+
+
+def load(content):
+    """The Config of a JSON text. Raises ConfigError."""
+    try:
+        values = json.loads(content)
+    except ValueError:
+        raise ConfigError("", "not JSON")
+    connector_type = _expect("not a connector type of OCPP 2.0.1", lambda value: one_of(CONNECTOR_TYPES)(value) is None)
+    # The rule is made here and not kept: it is wanted once.
+    fault = object_of(
+        "station_id", _expect("not 1 to 48 letters, digits or characters of *-_=+|@.", _station_id),
+        "csms_url", _csms_url,
+        "password?", _text(16, 64),
+        "vendor_name?", _text(1, 50),  # the lengths of ChargingStationType in BootNotificationRequest
+        "model?", _text(1, 20),
+        "serial_number?", _text(1, 25),
+        "evses", array_of(object_of("connectors", array_of(connector_type, 1, 4)), 1, 8),
+        "hardware?", _expect("not one of: " + DRIVERS, lambda value: one_of(DRIVERS)(value) is None),
+        "message_limit?", _expect("not an integer from 1024 to 65536",
+                                  lambda value: type(value) is int and 1024 <= value <= 65536),
+        "variables?", _variables,
+    )(values)
+    if fault:
+        raise ConfigError(fault[1], fault[2])
+    return Config(values)
+
+
+def read(path=PATH):
+    """The Config of a file. Raises ConfigError, also when there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            content = str(file.read(), "utf-8")
+    except OSError:
+        raise ConfigError("", "the file is missing")
+    except ValueError:
+        raise ConfigError("", "not UTF-8")
+    return load(content)

@@ -1,0 +1,25 @@
+"""What a charging station can touch. One module here per kind of hardware, each with a class `Hardware`.
+
+Hardware(config) is made once at power-on, with every contactor open. It offers:
+
+* `attach(station, now)`: called once before anything else, and the time to tell what is already there: a cable that is
+  plugged in at power-on is reported like one that is plugged in later. `now()` gives the monotonic milliseconds.
+* `contactor(evse_id, closed)`: close or open the power path of an EVSE. The station calls it after every event that
+  changes it. Opening never fails and never waits; asking twice for the same changes nothing.
+* `run()`: a coroutine that watches the pins for ever, or None when the driver needs no task of its own. It must not
+  block for longer than a few milliseconds.
+* `simulated`: True only if a console may pretend to be the car, the driver and the calendar; see simulated.py.
+
+What happens to the hardware is told to the station, from within the event loop and never from an interrupt:
+`station.plugged(now, evse_id, connector_id)`, `unplugged(now, evse_id)`, `presented(now, id_token, type, evse_id)`,
+`fault(now, evse_id, code)`, `fault_cleared(now, evse_id)`, `suspended(now, evse_id)`, `resumed(now, evse_id)`. The
+agent notices by itself that the station has something to send afterwards.
+"""
+
+DRIVERS = "simulated"  # names of the modules, separated by spaces
+
+
+def driver(config):
+    """The Hardware that config.hardware names. Only that one is loaded."""
+    module = __import__("holdfast.hardware." + config.hardware, None, None, ["Hardware"])
+    return module.Hardware(config)

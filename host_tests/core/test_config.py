@@ -1,0 +1,154 @@
+"""The configuration file: every field checked, every error named."""
+
+import json
+
+from holdfast import config
+from holdfast.config import ConfigError
+
+
+def good(**changes):
+    values = {
+        "station_id": "HOLDFAST-1",
+        "csms_url": "ws://csms.example:9000/ocpp",
+        "password": "0123456789abcdef",
+        "vendor_name": "Acme",
+        "model": "Two",
+        "serial_number": "SN-1",
+        "evses": [{"connectors": ["cCCS2", "cType2"]}, {"connectors": ["sType2"]}],
+        "hardware": "simulated",
+        "message_limit": 4096,
+    }
+    values.update(changes)
+    for name in list(values):
+        if values[name] is None:
+            del values[name]
+    return values
+
+
+def refusal(values):
+    """The text of the ConfigError for these values."""
+    try:
+        config.load(values if type(values) is str else json.dumps(values))
+    except ConfigError as error:
+        return str(error)
+    raise AssertionError("accepted: %r" % (values,))
+
+
+def test_a_full_configuration_is_taken_over():
+    loaded = config.load(json.dumps(good()))
+    assert loaded.station_id == "HOLDFAST-1"
+    assert loaded.csms_url == "ws://csms.example:9000/ocpp"
+    assert loaded.password == "0123456789abcdef"
+    assert (loaded.vendor_name, loaded.model, loaded.serial_number) == ("Acme", "Two", "SN-1")
+    assert loaded.evses == (("cCCS2", "cType2"), ("sType2",))
+    assert loaded.hardware == "simulated"
+    assert loaded.message_limit == 4096
+    assert loaded.variables == {}
+    assert loaded.warnings == []
+
+
+def test_what_is_optional_may_be_left_out():
+    loaded = config.load(json.dumps(good(password=None, vendor_name=None, model=None, serial_number=None,
+                                         hardware=None, message_limit=None)))
+    assert loaded.password is None
+    assert loaded.serial_number is None
+    assert loaded.message_limit == 8192
+    assert loaded.hardware == "simulated"
+
+
+def test_a_missing_password_is_worth_a_warning():
+    assert "no password" in config.load(json.dumps(good(password=None))).warnings[0]
+
+
+def test_each_required_field_is_missed_by_name():
+    for name in ("station_id", "csms_url", "evses"):
+        change = {name: None}
+        assert refusal(good(**change)) == name + ": missing"
+
+
+def test_an_unknown_field_is_named():
+    assert refusal(good(csms="x")) == "csms: unknown property"
+    assert refusal(good(evses=[{"connectors": ["cCCS2"], "power": 7}])) == "evses[0].power: unknown property"
+
+
+def test_a_wrong_connector_type_is_named_with_its_place():
+    wrong = refusal(good(evses=[{"connectors": ["cCCS2", "Type2"]}]))
+    assert wrong == "evses[0].connectors[1]: not a connector type of OCPP 2.0.1"
+
+
+def test_there_are_one_to_eight_evses_with_one_to_four_connectors():
+    assert refusal(good(evses=[])) == "evses: fewer than 1 items"
+    assert refusal(good(evses=[{"connectors": ["cCCS2"]}] * 9)) == "evses: more than 8 items"
+    assert refusal(good(evses=[{"connectors": []}])) == "evses[0].connectors: fewer than 1 items"
+    assert refusal(good(evses=[{"connectors": ["cCCS2"] * 5}])) == "evses[0].connectors: more than 4 items"
+
+
+def test_a_station_id_is_an_identifier_without_colon():
+    for wrong in ("", "a" * 49, "a:b", "a b", "a/b", "\u00e4", 7, True, ["x"]):
+        assert refusal(good(station_id=wrong)).startswith("station_id: not 1 to 48 letters")
+    for right in ("a" * 48, "A-b_c=d+e|f@g.h*9"):
+        assert config.load(json.dumps(good(station_id=right))).station_id == right
+
+
+def test_a_password_has_sixteen_to_sixty_four_characters_and_stays_untold():
+    for wrong in ("short-secret", "s" * 65, 1234567890123456):
+        assert refusal(good(password=wrong)) == "password: not a string of 16 to 64 characters"
+
+
+def test_names_have_the_lengths_that_bootnotification_allows():
+    assert refusal(good(vendor_name="v" * 51)) == "vendor_name: not a string of 1 to 50 characters"
+    assert refusal(good(model="m" * 21)) == "model: not a string of 1 to 20 characters"
+    assert refusal(good(serial_number="s" * 26)) == "serial_number: not a string of 1 to 25 characters"
+    assert refusal(good(model="")) == "model: not a string of 1 to 20 characters"
+
+
+def test_the_message_limit_is_an_integer_within_bounds():
+    for wrong in (1023, 65537, "8192", True, 4096.0):
+        assert refusal(good(message_limit=wrong)) == "message_limit: not an integer from 1024 to 65536"
+    for right in (1024, 65536):
+        assert config.load(json.dumps(good(message_limit=right))).message_limit == right
+
+
+def test_unknown_hardware_is_refused_with_what_there_is():
+    assert refusal(good(hardware="gpio")) == "hardware: not one of: simulated"
+
+
+def test_wss_is_refused_as_not_supported_yet():
+    assert refusal(good(csms_url="wss://csms.example/")) == "csms_url: wss:// is not supported yet, only ws://"
+
+
+def test_a_url_that_can_not_be_dialled_is_refused():
+    for wrong in ("", "csms.example", "http://csms.example/", "ws://", "ws:///path", "ws://:80/", "ws://host:0/",
+                  "ws://host:65536/", "ws://host:80x/", "ws://host:/", "ws://user:pw@host/", "ws://host/?a=b",
+                  "ws://host/#a", "ws://ho st/", "ws://host/a\r\nX-Evil: 1", "ws://h\u00f6st/", 7):
+        assert refusal(good(csms_url=wrong)).startswith("csms_url: ")
+
+
+def test_a_url_is_taken_apart():
+    assert config.split_url("ws://host") == ("ws", "host", 80, "")
+    assert config.split_url("ws://host/") == ("ws", "host", 80, "")
+    assert config.split_url("ws://10.0.0.1:9000/a/b//") == ("ws", "10.0.0.1", 9000, "/a/b")
+
+
+def test_a_file_that_is_no_json_or_no_object_is_refused():
+    assert refusal("hello") == "config.json: not JSON"
+    assert refusal("[]") == "config.json: not an object"
+    assert refusal("") == "config.json: not JSON"
+
+
+def test_a_missing_file_is_told_as_such():
+    try:
+        config.read("/no/such/config.json")
+    except ConfigError as error:
+        assert str(error) == "config.json: the file is missing"
+    else:
+        raise AssertionError("no error")
+
+
+def test_initial_variables_are_strings_of_the_device_model():
+    loaded = config.load(json.dumps(good(variables={"OCPPCommCtrlr.HeartbeatInterval": "300"})))
+    assert loaded.variables == {"OCPPCommCtrlr.HeartbeatInterval": "300"}
+    assert refusal(good(variables={"OCPPCommCtrlr.HeartbeatInterval": 300})) == (
+        "variables.OCPPCommCtrlr.HeartbeatInterval: not a string")
+    assert refusal(good(variables=[])) == "variables: not an object"
+    assert refusal(good(variables={"Nonsense.Name": "1"})).startswith("variables.Nonsense.Name: ")
