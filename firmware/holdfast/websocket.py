@@ -30,7 +30,7 @@ LOST = 1006
 HEAD_LIMIT = 2048  # bytes of an HTTP response head
 OVERSIZE_HEAD = 512  # bytes reported of an oversize message: enough for the id of an OCPP-J CALL
 SKIP_LIMIT = 1 << 24  # an oversize message is skipped up to here; beyond, reading on would block the link for minutes
-MASK_BLOCK = 512  # bytes masked at once, a multiple of 4: keeps the temporary integers small
+MASK_BLOCK = 256  # bytes masked at once, a multiple of 4: keeps the temporary integers small
 
 
 def code_may_travel(code):
@@ -73,11 +73,13 @@ def append_frame(out, opcode, payload, key):
     at = len(out)
     out += payload
     # One XOR of big integers masks a whole block in C; a loop over bytes takes ten times as long on an ESP32.
-    mask = int.from_bytes(key * (MASK_BLOCK // 4), "big")
+    view = memoryview(out)
+    block = min(MASK_BLOCK, size + 3 & ~3)
+    mask = int.from_bytes(key * (block // 4), "big")
     while at < len(out):
-        end = min(at + MASK_BLOCK, len(out))
-        block = int.from_bytes(out[at:end], "big") ^ mask >> 8 * (MASK_BLOCK - (end - at))
-        out[at:end] = block.to_bytes(end - at, "big")
+        end = min(at + block, len(out))
+        masked = int.from_bytes(view[at:end], "big") ^ mask >> 8 * (block - (end - at))
+        view[at:end] = masked.to_bytes(end - at, "big")
         at = end
 
 
