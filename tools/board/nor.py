@@ -1,0 +1,154 @@
+"""NOR flash in a file, as a block device for MicroPython's VfsLfs2, in the ESP32's geometry (4096-byte blocks).
+
+Erasing sets a block to 0xFF, programming writes erased bytes only: anything else is refused with EIO and counted as a
+violation. Before an operation touches the image it is noted in a journal, so that the supervisor can tear it afterwards
+as a power cut would. No method allocates memory, so a file closed by the garbage collector works as on a board; and
+Ctrl-C never interrupts an operation: the hardware's driver is C code and can not be interrupted either.
+"""
+
+import struct
+import time
+
+BLOCK = 4096
+EIO = 5
+PROGRAM, ERASE = 1, 2
+JOURNAL_HEAD = "<BBHIIIIII"  # state, kind, length, address, operations, programs, erases, bytes programmed, violations
+ERASED = b"\xff" * BLOCK
+
+
+class Nor:
+    """`directory` holds what supervisor and device share: `control` (read here) and `journal` (written here)."""
+
+    def __init__(self, image, directory, supervisor, program_us, erase_us):
+        self.image = open(image, "r+b")
+        self.blocks = self.image.seek(0, 2) // BLOCK
+        self.control = open(directory + "/control", "rb")
+        self.journal = open(directory + "/journal", "r+b")
+        self.supervisor = supervisor
+        self.program_us = program_us
+        self.erase_us = erase_us
+        self.wishes = bytearray(8)  # errno or 0, three spare bytes, number of the operation to cut at or 0
+        self.head = bytearray(struct.calcsize(JOURNAL_HEAD))
+        self.idle = bytes(1)
+        self.page = bytearray(BLOCK)
+        self.journal.readinto(self.head)
+        head = struct.unpack(JOURNAL_HEAD, self.head)
+        self.operations, self.programs, self.erases, self.programmed, self.violations = head[4:]
+
+    # --- what VfsLfs2 calls
+
+    def readblocks(self, block, buffer, offset=0):
+        self.read(self.image, block * BLOCK + offset, buffer, len(buffer))
+        return 0
+
+    def writeblocks(self, block, buffer, offset):
+        address = block * BLOCK + offset
+        length = len(buffer)
+        refused = self.refused()
+        if refused:
+            return -refused
+        self.read(self.image, address, self.page, length)
+        if not self.erased(length):
+            self.violations += 1
+            self.note(0, PROGRAM, address, length)
+            return -EIO
+        self.operations += 1
+        self.programs += 1
+        self.programmed += length
+        self.write(self.journal, len(self.head), buffer)
+        self.note(1, PROGRAM, address, length)
+        self.take(self.program_us)
+        self.write(self.image, address, buffer)
+        self.write(self.journal, 0, self.idle)
+        return 0
+
+    def ioctl(self, request, argument):
+        if request == 4:
+            return self.blocks
+        if request == 5:
+            return BLOCK
+        if request == 6:
+            return self.erase(argument * BLOCK)
+        return 0
+
+    def erase(self, address):
+        refused = self.refused()
+        if refused:
+            return -refused
+        self.operations += 1
+        self.erases += 1
+        self.read(self.image, address, self.page, BLOCK)
+        self.write(self.journal, len(self.head), self.page)
+        self.note(1, ERASE, address, BLOCK)
+        self.take(self.erase_us)
+        self.write(self.image, address, ERASED)
+        self.write(self.journal, 0, self.idle)
+        return 0
+
+    # --- steps that may be repeated: Ctrl-C is sent back to the supervisor, which tries again a moment later
+
+    def read(self, file, position, buffer, length):
+        while True:
+            try:
+                file.seek(position)
+                file.readinto(buffer, length)
+                return
+            except KeyboardInterrupt:
+                self.supervisor.write(b"I")
+
+    def write(self, file, position, buffer):
+        while True:
+            try:
+                file.seek(position)
+                file.write(buffer)
+                return
+            except KeyboardInterrupt:
+                self.supervisor.write(b"I")
+
+    def erased(self, length):
+        page = self.page
+        while True:
+            try:
+                for i in range(length):
+                    if page[i] != 0xFF:
+                        return False
+                return True
+            except KeyboardInterrupt:
+                self.supervisor.write(b"I")
+
+    def refused(self):
+        """The errno that the supervisor wants programs and erases to fail with, else 0."""
+        self.read(self.control, 0, self.wishes, 8)
+        return self.wishes[0]
+
+    def note(self, state, kind, address, length):
+        struct.pack_into(
+            JOURNAL_HEAD, self.head, 0, state, kind, length, address,
+            self.operations, self.programs, self.erases, self.programmed, self.violations,
+        )  # fmt: skip
+        self.write(self.journal, 0, self.head)
+
+    def take(self, duration_us):
+        """Spend the time that the operation takes, or lose the power in the middle of it."""
+        wishes = self.wishes
+        cut_at = wishes[4] | wishes[5] << 8 | wishes[6] << 16 | wishes[7] << 24
+        while True:
+            try:
+                if cut_at == self.operations:
+                    self.supervisor.write(b"C")
+                    while True:
+                        self.supervisor.read(1)  # never answered
+                if duration_us:
+                    time.sleep_us(duration_us)
+                return
+            except KeyboardInterrupt:
+                self.supervisor.write(b"I")
+
+
+def blank(device):
+    """True when the first two blocks, where littlefs keeps its superblock, are erased."""
+    for block in range(2):
+        device.readblocks(block, device.page)
+        if device.page != ERASED:
+            return False
+    return True

