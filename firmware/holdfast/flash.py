@@ -1,0 +1,235 @@
+"""Small records that survive a power cut: one record, one file, in one flat directory on littlefs.
+
+Promises: when `put` or `remove` returns, the change is on flash; when it raises OSError, what was there before counts,
+now and after a reboot. A cut in the middle leaves the old record or the new one. A damaged record is set aside and
+named, never believed, and never stops the boot. Works on any directory, also on the desk.
+"""
+
+import os
+from binascii import crc32
+
+# Error numbers that are the same on every board; MicroPython's errno module does not name them all.
+_ENOENT = 2
+_EFBIG = 27
+
+
+def framed(name, payload):
+    """The content of the file `name`: one byte format version, the payload, four bytes CRC-32 (big endian).
+
+    The name is part of the checksum, so that a record that turns up under another name is not believed either.
+    """
+    body = b"\x01" + payload
+    return body + crc32(body, crc32(name.encode())).to_bytes(4, "big")
+
+
+def unframed(name, content):
+    """The payload of an unharmed record; None when anything about it is wrong."""
+    payload = content[1:-4]
+    return payload if framed(name, payload) == content else None
+
+
+def _is_open(file):
+    try:
+        file.tell()
+    except ValueError:
+        return False
+    return True
+
+
+class Records:
+    """The record store. What its user may rely on, and what it must do:
+
+    * A record has a name (letters, digits, `.`, `_`, `-`; not ending in `.bad` or `.tmp`; at most 64 characters) and a
+      payload of 0 to 116 bytes. Records are independent: no change of one can harm another.
+    * Call `load()` once after power-on, before anything else. It never raises: what is wrong with the flash stands as
+      text, one line each, in `problems`; the names of the records that were lost stand in `corrupt`.
+    * `put` and `remove` return when the change is durable. They raise OSError when it was not made: errno 28 (ENOSPC)
+      when the flash is full, 27 (EFBIG) when the payload is too large, any other number when the flash is broken.
+      Then keep the old state in RAM, too, and say so to whoever asked for the change.
+    * While a failed flash leaves in doubt which content a record has, every further `put` and `remove` first brings the
+      old content back, and raises as long as it cannot.
+    * The store reads before it writes: putting what is there already costs nothing.
+    """
+
+    def __init__(self, directory):
+        """`directory`: where the records live, e.g. "/state"; made when missing. Nothing is read or written yet."""
+        self._directory = directory
+        self.corrupt = []  # names of the damaged records that the last load() met
+        self.problems = []  # what was wrong then, as text
+        self._stuck = {}  # path -> file that a failing flash kept from closing
+        self._owed = None  # (name, content) that a failed change has to leave behind
+
+    def load(self):
+        """All unharmed records as a list of (name, payload bytes), in the order of their names."""
+        self.corrupt = []
+        self.problems = []
+        found = []
+        try:
+            # After a cut littlefs may hide a file until the first write, which finishes what was interrupted: so write
+            # before reading. The empty file is removed below as any other.
+            self._write(self._path("mounted"), b"")
+        except OSError as error:
+            self._problem("flash cannot be written", error)
+        try:
+            names = sorted(os.listdir(self._directory))
+        except OSError as error:
+            self._problem("records cannot be listed", error)
+            names = ()
+        for name in names:
+            if name.endswith(".bad"):
+                continue
+            lost = True
+            try:
+                content = self._read(name)
+                payload = content and unframed(name, content)
+                if content is None or name.endswith(".tmp"):
+                    # Empty: a create that was cut. Temporary: a repair that was cut; its record is still there.
+                    lost = False
+                    os.remove(self._path(name))
+                elif payload is None:
+                    self._set_aside(name)
+                else:
+                    lost = False
+                    found.append((name, payload))
+            except OSError as error:
+                self._problem(name, error)
+            if lost:
+                self.corrupt.append(name)
+        return found
+
+    def names(self):
+        """The sorted names of the records on flash, damaged ones that are not set aside included; raises OSError."""
+        return [
+            name
+            for name in sorted(os.listdir(self._directory))
+            if name[-4:] not in (".bad", ".tmp") and os.stat(self._path(name))[6]
+        ]
+
+    def get(self, name):
+        """The payload of the record, or None when it is absent or damaged; raises OSError when flash cannot be read."""
+        content = self._read(name)
+        return content and unframed(name, content)
+
+    def put(self, name, payload):
+        """Make `payload` (bytes) the record `name`, whether or not there is one; durable on return; raises OSError."""
+        # With its five bytes of frame and its attributes, littlefs still keeps such a file inside the directory block.
+        if len(payload) > 116:
+            raise OSError(_EFBIG)
+        self._change(name, framed(name, payload))
+
+    def remove(self, name):
+        """Make the record `name` absent, if it is not; durable on return; raises OSError."""
+        self._change(name, None)
+
+    def _path(self, name):
+        return self._directory + "/" + name
+
+    def _problem(self, what, error):
+        self.problems.append("%s: %s" % (what, error))
+
+    def _change(self, name, content):
+        self._settle()
+        before = self._read(name)
+        if before == content:
+            return
+        try:
+            if content is None:
+                os.remove(self._path(name))
+            else:
+                self._write(self._path(name), content)
+        except OSError as error:
+            # An error says little: the operation may have been done all the same. What flash holds now decides.
+            self._owed = (name, before)
+            done = False
+            try:
+                if self._read(name) == content:
+                    done = True
+                    self._owed = (name, content)
+                self._settle()
+            except OSError:
+                pass  # still owed; the next change tries again
+            if not done:
+                raise error
+
+    def _settle(self):
+        """Leave on flash what a failed change owes, and get rid of its file; raises OSError when that fails."""
+        if not self._owed:
+            return
+        name, content = self._owed
+        path = self._path(name)
+        if content is None:
+            self._erase(path)
+        elif path in self._stuck or self._read(name) != content:
+            # Not in place: a stuck file must lose its directory entry before it is closed, see _close.
+            self._erase(path + ".tmp")
+            self._write(path + ".tmp", content)
+            os.rename(path + ".tmp", path)
+            self._let_go(path)
+        self._owed = None
+
+    def _erase(self, path):
+        try:
+            os.remove(path)
+        except OSError as error:
+            if error.errno != _ENOENT:
+                raise error
+        self._let_go(path)
+
+    def _read(self, name):
+        """The content of a file; None when it is absent or empty; raises OSError."""
+        try:
+            file = open(self._path(name), "rb")
+        except OSError as error:
+            if error.errno != _ENOENT:
+                raise error
+            return None
+        try:
+            return file.read(122) or None  # a byte more than a record can have: a longer file is none
+        finally:
+            file.close()
+
+    def _write(self, path, content):
+        try:
+            file = open(path, "wb")
+        except OSError as error:
+            if error.errno != _ENOENT:
+                raise error
+            os.mkdir(self._directory)
+            file = open(path, "wb")
+        try:
+            file.write(content)
+        finally:
+            self._close(path, file)
+
+    def _close(self, path, file):
+        """Close a written file: this is what commits its content.
+
+        An error from the flash driver can leave the file open and its content waiting. Garbage collection would then
+        write it at some later time: so it is kept, until its directory entry is gone and closing it writes nothing.
+        """
+        try:
+            file.close()
+        except OSError as error:
+            try:
+                file.tell()
+                self._stuck[path] = file
+            except ValueError:
+                pass  # it is closed
+            raise error
+
+    def _let_go(self, path):
+        """Close the stuck file of a path that was removed or replaced."""
+        if path in self._stuck:
+            self._stuck[path].close()
+            del self._stuck[path]
+
+    def _set_aside(self, name):
+        """Rename a damaged record, so that it can be looked at but is not met again. Eight are kept, the newest."""
+        bad = []
+        for other in os.listdir(self._directory):
+            if other.endswith(".bad"):
+                bad.append((os.stat(self._path(other))[8], self._path(other)))
+        for _, path in sorted(bad)[:-7]:
+            os.remove(path)
+        os.rename(self._path(name), self._path(name + ".bad"))
+        self._problem(name, "damaged, set aside as %s.bad" % name)
