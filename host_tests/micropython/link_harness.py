@@ -1,0 +1,126 @@
+"""Runs link.py on MicroPython around a station that only tells what happens to it: one line each on standard output.
+
+Usage: micropython link_harness.py FIRMWARE_DIR JSON_OF_A_CONFIG JSON_OF_VARIABLES SPEED
+The clock of the link runs SPEED times faster than the wall. Lines that come in: `send TEXT`, `connect`, `disconnect`,
+`fail` (the next message makes the station raise), `state`, `memory`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`,
+`log LEVEL …`, `state …`, `crash …`.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, sys.argv[1])
+
+from holdfast import link as link_module  # noqa: E402 -- the path comes first
+from holdfast.config import load  # noqa: E402
+
+SPEED = int(sys.argv[4])
+
+
+def now():
+    return time.ticks_ms() * SPEED
+
+
+class Hurried:
+    """asyncio, with timeouts that pass as fast as the clock of the link."""
+
+    def __getattr__(self, name):
+        return getattr(asyncio, name)
+
+    def wait_for(self, awaitable, seconds):
+        return asyncio.wait_for(awaitable, seconds / SPEED)
+
+
+class Variables:
+    def __init__(self, values):
+        self.values = values
+
+    def integer(self, component, variable, instance=None):
+        return self.values[component + "." + variable]
+
+
+class Station:
+    """What a link needs of a station: it prints what it is told, and sends back what begins with "echo"."""
+
+    def __init__(self, variables):
+        self.variables = Variables(variables)
+        self.frames = []
+        self.failing = False
+
+    def link_up(self, now):
+        print("up")
+
+    def link_down(self, now):
+        self.frames = []
+        print("down")
+
+    def received(self, now, text):
+        if self.failing:
+            self.failing = False
+            raise KeyError("asked for")
+        print("text %d %s" % (len(text), text[:60]))
+        if text.startswith("echo"):
+            self.frames.append(text)
+
+    def oversize(self, now, head, total):
+        print("oversize %d %d" % (len(head), total))
+
+    def take_frames(self):
+        frames, self.frames = self.frames, []
+        return frames
+
+
+async def supervise(link):
+    while True:
+        try:
+            await link.run()
+        except Exception as error:  # noqa: BLE001 -- stands in for the agent, which does the same
+            print("crash %r" % error)
+
+
+async def watch(link):
+    while True:
+        await asyncio.sleep_ms(1000 // SPEED)
+        link.tick(now())
+
+
+async def main():
+    link_module.asyncio = Hurried()
+    station = Station(json.loads(sys.argv[3]))
+
+    def log(level, text):
+        print("log %s %s" % (level, text))
+
+    link = link_module.Link(load(sys.argv[2]), station, log, now, os.urandom, lambda: link.poke())
+    asyncio.create_task(supervise(link))
+    asyncio.create_task(watch(link))
+    reader = asyncio.StreamReader(sys.stdin.buffer)
+    while True:
+        line = (await reader.readline()).decode().strip()
+        word, _, rest = line.partition(" ")
+        if word == "quit" or not line:
+            break
+        if word == "send":
+            station.frames.append(rest)
+            link.poke()
+        elif word == "flood":
+            station.frames.extend(["x" * 1000] * int(rest))
+            link.poke()
+        elif word == "connect":
+            link.connect()
+        elif word == "disconnect":
+            link.disconnect()
+        elif word == "fail":
+            station.failing = True
+        elif word == "state":
+            print("state " + link.state)
+        elif word == "memory":
+            gc.collect()
+            print("memory %d" % gc.mem_alloc())
+
+
+asyncio.run(main())
