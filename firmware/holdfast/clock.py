@@ -15,27 +15,43 @@ def _days(year, month, day):
     return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day - 719469
 
 
-def _digits(octets, start, end):
+def _number(octets, start, end):
+    # The number that these digits say, or -1 if there is anything but digits.
     value = 0
     for at in range(start, end):
-        digit = octets[at] - 48
-        if not 0 <= digit <= 9:
-            raise ValueError("date-time: digit expected")
-        value = value * 10 + digit
+        if not 48 <= octets[at] <= 57:
+            return -1
+        value = value * 10 + octets[at] - 48
     return value
 
 
-def _offset(octets):
-    # Seconds east of UTC of "Z" or "+01:00".
-    if octets == b"Z" or octets == b"z":
-        return 0
-    if len(octets) != 6 or octets[0] not in b"+-" or octets[3] != 58:
-        raise ValueError("date-time: Z or an offset expected")
-    hours = _digits(octets, 1, 3)
-    minutes = _digits(octets, 4, 6)
-    if hours > 23 or minutes > 59:
-        raise ValueError("date-time: no such offset")
-    return (hours * 3600 + minutes * 60) * (-1 if octets[0] == 45 else 1)
+def _seconds(octets):
+    # What `parse` returns, or None for anything that is no date-time.
+    zone = len(octets) - 1
+    east = 0
+    if octets[zone] not in b"Zz":
+        zone -= 5
+        hours = _number(octets, zone + 1, zone + 3)
+        minutes = _number(octets, zone + 4, zone + 6)
+        if octets[zone] not in b"+-" or octets[zone + 3] != 58 or not 0 <= hours <= 23 or not 0 <= minutes <= 59:
+            return None
+        east = (hours * 60 + minutes) * (44 - octets[zone])  # "+" is 43 and "-" is 45
+    if zone != 19 and (octets[19] != 46 or not 21 <= zone <= 29 or _number(octets, 20, zone) < 0):
+        return None
+    if octets[4] != 45 or octets[7] != 45 or octets[10] not in b"Tt" or octets[13] != 58 or octets[16] != 58:
+        return None
+    year = _number(octets, 0, 4)
+    month = _number(octets, 5, 7)
+    day = _number(octets, 8, 10)
+    hour = _number(octets, 11, 13)
+    minute = _number(octets, 14, 16)
+    second = _number(octets, 17, 19)
+    if year < 0 or not 1 <= month <= 12 or not 1 <= day <= _days(year, month + 1, 1) - _days(year, month, 1):
+        return None
+    if not 0 <= hour <= 23 or not 0 <= minute <= 59 or not 0 <= second <= 60:
+        return None
+    seconds = _days(year, month, day) * 86400 + hour * 3600 + (minute - east) * 60 + second
+    return None if second == 60 and seconds % 86400 else seconds
 
 
 def parse(text):
@@ -46,30 +62,9 @@ def parse(text):
     """
     # In bytes, because MicroPython keeps every single character it takes out of a string for ever.
     octets = text.encode()
-    if len(octets) < 20 or octets[4] != 45 or octets[7] != 45 or octets[10] not in b"Tt":
-        raise ValueError("date-time: YYYY-MM-DDThh:mm:ss expected")
-    if octets[13] != 58 or octets[16] != 58:
-        raise ValueError("date-time: hh:mm:ss expected")
-    year = _digits(octets, 0, 4)
-    month = _digits(octets, 5, 7)
-    day = _digits(octets, 8, 10)
-    hour = _digits(octets, 11, 13)
-    minute = _digits(octets, 14, 16)
-    second = _digits(octets, 17, 19)
-    if not 1 <= month <= 12 or not 1 <= day <= _days(year, month + 1, 1) - _days(year, month, 1):
-        raise ValueError("date-time: no such day")
-    if hour > 23 or minute > 59 or second > 60:
-        raise ValueError("date-time: no such time of day")
-    zone = 19
-    if octets[19] == 46:
-        zone = 20
-        while zone < len(octets) and 48 <= octets[zone] <= 57:
-            zone += 1
-        if not 21 <= zone <= 29:
-            raise ValueError("date-time: one to nine digits of fraction expected")
-    seconds = _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - _offset(octets[zone:])
-    if second == 60 and seconds % 86400:
-        raise ValueError("date-time: no leap second there")
+    seconds = _seconds(octets) if 20 <= len(octets) <= 35 else None
+    if seconds is None:
+        raise ValueError("not an RFC 3339 date-time")
     return seconds
 
 
