@@ -1,0 +1,86 @@
+"""Block B on the wire: BootNotification and registration, Reset. Variables have a file of their own, variables.py."""
+
+from holdfast import __version__, outbox
+from holdfast.blocks import availability, transactions
+from holdfast.blocks.types import status_info
+from holdfast.payload import date_time, integer, object_of, one_of
+
+BOOT_NOTIFICATION_RESPONSE = object_of(
+    "currentTime", date_time,
+    "interval", integer,
+    "status", one_of("Accepted Pending Rejected"),
+    "statusInfo?", status_info,
+)
+
+RESET = object_of("type", one_of("Immediate OnIdle"), "evseId?", integer)
+
+# How long to wait before the next BootNotification where the CSMS names no interval, or does not answer (B02.FR.08).
+_OWN_INTERVAL = 30
+
+RECORD = "restart"  # holds the BootReasonEnumType of a restart that was asked for
+
+
+def boot(station, now):
+    """Send BootNotification (B01.FR.01); its answer decides what else this station may do."""
+
+    def build(at):
+        charging_station = {
+            "model": station.config.model,
+            "vendorName": station.config.vendor_name,
+            "firmwareVersion": __version__,
+        }
+        if station.config.serial_number:
+            charging_station["serialNumber"] = station.config.serial_number
+        return {"chargingStation": charging_station, "reason": station.boot_reason}
+
+    def answered(at, payload, error):
+        interval = payload["interval"] if payload else 0
+        status = payload["status"] if payload else None
+        if error == "offline":
+            return  # the next link begins with a BootNotification
+        station.next_boot = at + (interval if interval > 0 else _OWN_INTERVAL) * 1000
+        station.log("info" if status == "Accepted" else "warning", "registration: %s" % (error or status))
+        station.registration = status
+        if status == "Accepted":
+            station.set_clock(at, payload["currentTime"])  # B01.FR.06
+            if interval > 0:
+                station.variables.assume("OCPPCommCtrlr.HeartbeatInterval", str(interval))  # B01.FR.04
+            station.next_boot = None
+            availability.prepare_reports(station, True)  # B01.FR.05
+
+    station.send(outbox.BOOT, "BootNotification", now, build, answered)
+
+
+def reset(station, now, request):
+    """ResetRequest -> ResetResponse (B11, B12)."""
+    if "evseId" in request:
+        return station.answer_status("Rejected", "UnsupportedParam")  # B11.FR.09: only the whole station
+    if request["type"] == "OnIdle" and not station.idle():
+        station.reset_when_idle = True
+        # A pending reservation is no idleness (B11 remark, errata 2025-09 §2.14).
+        return {"status": "Scheduled"}
+    restart(station, now, "RemoteReset")
+    return {"status": "Accepted"}
+
+
+def restart(station, now, reason):
+    """End every transaction and ask the edge for a restart. `reason`: what BootNotification will say (B01.FR.03)."""
+    for evse in station.site.evses:
+        evse.authorization = None
+        if evse.transaction:
+            transactions.follow(station, now, evse, "ResetCommand", None, "ImmediateReset")  # B12.FR.04
+    try:
+        station.store(RECORD, reason.encode())
+    except OSError:
+        station.log("warning", "the reason for the restart could not be kept")
+    station.reboot_requested = reason
+
+
+def load(station, data):
+    """The record that the last run left: why this one began. Read once."""
+    station.boot_reason = data.decode()
+    station.forget(RECORD)
+
+
+REQUESTS = (("Reset", RESET, reset),)
+RESPONSES = (("BootNotification", BOOT_NOTIFICATION_RESPONSE),)

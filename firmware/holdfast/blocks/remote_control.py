@@ -1,0 +1,67 @@
+"""Block F on the wire: RequestStartTransaction and RequestStopTransaction. Answered first, then done."""
+
+from holdfast.authorization import ASK, CLAIM, CLOSED, choose, verdict
+from holdfast.blocks.authorization import ask, grant, withdraw
+from holdfast.blocks.reservation import token_of
+from holdfast.blocks.types import charging_profile, id_token, text_36
+from holdfast.payload import integer, object_of
+
+REQUEST_START_TRANSACTION = object_of(
+    "evseId?", integer,
+    "groupIdToken?", id_token,
+    "idToken", id_token,
+    "remoteStartId", integer,
+    "chargingProfile?", charging_profile,  # checked, then ignored: there is no smart charging here (F01.FR.12)
+)
+
+REQUEST_STOP_TRANSACTION = object_of("transactionId", text_36)
+
+
+def request_start(station, now, request):
+    """RequestStartTransactionRequest -> RequestStartTransactionResponse."""
+    if station.registration != "Accepted":
+        return station.answer_status("Rejected", "CSNotAccepted")  # B02.FR.05
+    token = token_of(request["idToken"])
+    group = token_of(request.get("groupIdToken"))
+    if "evseId" in request:
+        evse = station.site.evse(request["evseId"])
+        if evse is None:
+            return station.answer_status("Rejected", "UnknownEvse")
+    else:
+        evse = choose(station.site, station.reservations, token, group)
+        if evse is None:
+            return station.answer_status("Rejected", "NotFound")  # F01.FR.07
+    if evse.authorization is not None:
+        return station.answer_status("Rejected", "TxInProgress")  # F01.FR.24
+    if evse.fault is not None or not station.site.operative_target(evse):
+        return station.answer_status("Rejected", "OutOfService")  # F01.FR.23
+    authorize = station.variables.true("AuthCtrlr.AuthorizeRemoteStart")
+    what, reservation = verdict(station.reservations, evse, token, group)
+    # F01.FR.21, .22. Where only the token's group can open the EVSE, the CSMS tells it in the AuthorizeResponse.
+    if what == CLOSED or (what == ASK and not authorize):
+        return station.answer_status("Rejected", "Reserved")
+    answer = {"status": "Accepted"}
+    if evse.transaction:
+        answer["transactionId"] = evse.transaction.id  # F01.FR.13
+    remote_start_id = request["remoteStartId"]
+    if what == CLAIM or not authorize:
+        grant(station, now, evse, token, group, reservation, "RemoteStart", remote_start_id)
+    else:
+        ask(station, now, evse, token, "RemoteStart", group, remote_start_id)  # F01.FR.01
+    return answer
+
+
+def request_stop(station, now, request):
+    """RequestStopTransactionRequest -> RequestStopTransactionResponse."""
+    for evse in station.site.evses:
+        if evse.transaction and evse.transaction.id == request["transactionId"]:
+            withdraw(station, now, evse, "RemoteStop", "Remote")  # F03.FR.02, F03.FR.07
+            return {"status": "Accepted"}
+    return station.answer_status("Rejected", "TxNotFound")  # F03.FR.08
+
+
+REQUESTS = (
+    ("RequestStartTransaction", REQUEST_START_TRANSACTION, request_start),
+    ("RequestStopTransaction", REQUEST_STOP_TRANSACTION, request_stop),
+)
+RESPONSES = ()

@@ -1,0 +1,196 @@
+"""Block H on the wire: ReserveNow, CancelReservation and ReservationStatusUpdate.
+
+Written to flash, then answered, then notified: a status Accepted is never said of something that a power cut could
+still undo. The policy is in holdfast/reservations.py.
+"""
+
+from holdfast import clock, outbox
+from holdfast.blocks.types import connector_type, empty, id_token
+from holdfast.log import masked
+from holdfast.payload import date_time, integer, integer_between, object_of
+from holdfast.reservations import Reservation, from_record
+
+# Ids have no minimum in the 2.0.1 schemas; 2.1 made it 0, and so does this station.
+_id = integer_between(0, 0x7FFFFFFF)
+
+RESERVE_NOW = object_of(
+    "id", _id,
+    "expiryDateTime", date_time,
+    "connectorType?", connector_type,
+    "idToken", id_token,
+    "evseId?", integer,
+    "groupIdToken?", id_token,
+)
+
+CANCEL_RESERVATION = object_of("reservationId", _id)
+
+RECORDS = "reservation-"
+
+# Endings that the CSMS has not confirmed pile up only while the link is down and somebody reserves at the console.
+_MOST = 24
+
+# Errno of a full file system; everything else that flash may say is a defect.
+_NO_SPACE = 28
+
+
+def token_of(value):
+    """(id_token, type) of an IdTokenType, or None for None."""
+    return value and (value["idToken"], value["type"])
+
+
+def reserve_now(station, now, request):
+    """ReserveNowRequest -> ReserveNowResponse."""
+    status, reason = reserve(
+        station, now, request["id"], request.get("evseId"), request.get("connectorType"),
+        clock.parse(request["expiryDateTime"]), token_of(request["idToken"]), token_of(request.get("groupIdToken")))
+    return station.answer_status(status, reason)
+
+
+def reserve(station, now, reservation_id, evse_id, kind, expiry, token, group):
+    """Reserve, for the CSMS or for somebody at the console. (ReserveNowStatusEnumType, reason code or None).
+
+    `kind`: a connector type or None; `expiry` in seconds since 1970; tokens as (id_token, type).
+    """
+    reservations = station.reservations
+    status, reason = _judge(station, now, reservation_id, evse_id, kind, expiry)
+    if status != "Accepted":
+        return status, reason
+    reservation = Reservation(reservation_id, evse_id, kind, expiry, token, group, reservations.sequence + 1)
+    try:
+        station.store(RECORDS + str(reservation_id), reservation.record())
+    except OSError as error:
+        # The old reservation with this id, if there is one, stays as it was.
+        return "Rejected", storage_reason(error)
+    reservations.put(reservation)  # H01.FR.02: in place of an older one with the same id
+    station.log("info", "reservation %d: EVSE %s for %s until %s" % (
+        reservation_id, evse_id or "any", masked(token[0]), clock.rfc3339(expiry)))
+    return "Accepted", None
+
+
+def _judge(station, now, reservation_id, evse_id, kind, expiry):
+    variables = station.variables
+    if not variables.true("ReservationCtrlr.Available") or not variables.true("ReservationCtrlr.Enabled"):
+        return "Rejected", "NotEnabled"  # H01.FR.01
+    if evse_id is None and not variables.true("ReservationCtrlr.NonEvseSpecific"):
+        return "Rejected", "UnsupportedParam"  # H01.FR.19
+    evses = station.site.evses
+    if evse_id is not None:
+        evses = [evse for evse in evses if evse.id == evse_id]
+        if not evses:
+            return "Rejected", "UnknownEvse"
+    if kind is not None and not any([evse.has_type(kind) for evse in evses]):
+        return "Rejected", "UnknownConnectorType"
+    utc = station.clock.utc(now)
+    if utc is None or expiry <= utc:
+        return "Rejected", "InvalidValue"
+    reservations = station.reservations
+    if len(reservations.held) + len(reservations.ended) >= _MOST:
+        return "Rejected", "OutOfStorage"
+    return reservations.judge(reservation_id, evse_id, kind), None
+
+
+def storage_reason(error):
+    """The reason code for a failed write."""
+    return "OutOfStorage" if error.args and error.args[0] == _NO_SPACE else "InternalError"
+
+
+def cancel_reservation(station, now, request):
+    """CancelReservationRequest -> CancelReservationResponse."""
+    status, reason = cancel(station, request["reservationId"])
+    return station.answer_status(status, reason)
+
+
+def cancel(station, reservation_id):
+    """Cancel, for the CSMS or for somebody at the console. (CancelReservationStatusEnumType, reason code or None)."""
+    if station.reservations.find(reservation_id) is None:
+        return "Rejected", "InvalidValue"  # H02.FR.01
+    try:
+        station.records.remove(RECORDS + str(reservation_id))
+    except OSError as error:
+        return "Rejected", storage_reason(error)
+    station.reservations.drop(reservation_id)  # H02.FR.02; no ReservationStatusUpdate (H02 remark)
+    station.log("info", "reservation %d cancelled" % reservation_id)
+    return "Accepted", None
+
+
+def consume(station, reservation):
+    """H03.FR.09: a matching token was presented, the reservation is over. A failing flash sends no driver away."""
+    station.reservations.drop(reservation.id)
+    station.forget(RECORDS + str(reservation.id))
+    station.log("info", "reservation %d used" % reservation.id)
+
+
+def load(station, name, data):
+    """Take a reservation over from its record. False if the record makes no sense."""
+    try:
+        reservation = from_record(data)
+    except ValueError:
+        return False
+    if name != RECORDS + str(reservation.id):
+        return False
+    station.reservations.put(reservation)
+    return True
+
+
+def settle(station, now):
+    """End what is over: lapsed, or left without an EVSE that could serve it."""
+    reservations = station.reservations
+    for reservation in reservations.lapsed(station.clock.utc(now)):
+        _end(station, now, reservation, "Expired")  # H04.FR.01
+    for reservation in reservations.homeless():
+        _end(station, now, reservation, "Removed")  # H01.FR.16, H01.FR.17
+
+
+def _end(station, now, reservation, how):
+    reservation.ended = how
+    reservation.queued = False
+    station.reservations.put(reservation)
+    reservation.saved = station.try_store(now, RECORDS + str(reservation.id), reservation.record())
+    station.log("info", "reservation %d: %s" % (reservation.id, how))
+
+
+def switch(station, now, enabled):
+    """ReservationCtrlr.Enabled was written: reservations come alive again unless somebody charges there by now."""
+    reservations = station.reservations
+    if enabled and not reservations.enabled:
+        for reservation in list(reservations.held):
+            evse = station.site.evse(reservation.evse_id)
+            if evse and (evse.transaction or evse.authorization):
+                _end(station, now, reservation, "Expired")
+    reservations.enabled = enabled
+
+
+def report_endings(station, now):
+    """Send a ReservationStatusUpdate for every ending that is safely on flash and not yet on its way.
+
+    The record keeps the ending until the CSMS has confirmed it, so neither a lost link nor a reboot loses one. A cut
+    between the confirmation and the removal of the record sends it twice: at least once is what is promised.
+    """
+    for reservation in list(station.reservations.ended):
+        if not reservation.saved:
+            reservation.saved = station.try_store(now, RECORDS + str(reservation.id), reservation.record())
+        if reservation.saved and station.online() and not reservation.queued:
+            reservation.queued = True
+            _send_update(station, now, reservation)
+
+
+def _send_update(station, now, reservation):
+    def build(at):
+        if reservation not in station.reservations.ended:
+            return None  # its id was given to a new reservation meanwhile
+        return {"reservationId": reservation.id, "reservationUpdateStatus": reservation.ended}
+
+    def confirmed(at, payload, error):
+        # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
+        if error != "offline" and reservation in station.reservations.ended:
+            station.reservations.ended.remove(reservation)
+            station.forget(RECORDS + str(reservation.id))
+
+    station.send(outbox.UPDATE, "ReservationStatusUpdate", now, build, confirmed)
+
+
+REQUESTS = (
+    ("ReserveNow", RESERVE_NOW, reserve_now),
+    ("CancelReservation", CANCEL_RESERVATION, cancel_reservation),
+)
+RESPONSES = (("ReservationStatusUpdate", empty),)

@@ -1,0 +1,128 @@
+"""What still has to reach the CSMS: own CALLs waiting for their turn, with a policy per kind of message.
+
+| kind | while offline | when it fails |
+| --- | --- | --- |
+| BOOT (BootNotification) | fails at once | fails: the station tries again after its interval |
+| DRIVER (Authorize) | fails at once | fails: the driver is waiting |
+| STATUS (StatusNotification, Heartbeat) | forgotten: the present state is told on reconnect | forgotten |
+| TRANSACTION (TransactionEvent) | kept in order, marked offline | again, MessageAttempts times (E13), then dropped |
+| UPDATE (ReservationStatusUpdate) | forgotten: flash has it | timeout: thrice per connection; CALLERROR: done with |
+
+Until the CSMS has accepted the station, BOOT is all that goes out (B01.FR.08, B02.FR.02).
+"""
+
+BOOT, DRIVER, STATUS, TRANSACTION, UPDATE = range(5)
+
+_UPDATE_ATTEMPTS = 3
+_UPDATE_PAUSE = 10_000  # ms after an unanswered ReservationStatusUpdate
+# So many transaction events are kept in memory; beyond that every second Updated goes first (E04.FR.13).
+_MOST_EVENTS = 60
+
+
+class Message:
+    """One waiting CALL. `build(at)` makes its payload at the moment of sending, for the time `at` it happened.
+
+    The payload is built late because a station that has just woken learns the time after the first things happened.
+    """
+
+    def __init__(self, kind, action, at, build, on_result):
+        self.kind = kind
+        self.action = action
+        self.at = at
+        self.build = build
+        self.on_result = on_result  # on_result(now, payload or None, error or None)
+        self.offline = False  # happened while offline, or was still here when the link went (E11.FR.07)
+        self.droppable = False
+        self.attempts = 0
+        self.not_before = 0
+
+
+class Outbox:
+    """The waiting messages of one station. `attempts` and `interval` (ms) give MessageAttempts and its pause (E13)."""
+
+    def __init__(self, log):
+        self.waiting = []
+        self.log = log
+        self.attempts = 3
+        self.interval = 60_000
+
+    def add(self, message, online):
+        """Queue a message that happens now. BOOT and DRIVER messages go first, the others in the order they came."""
+        if not online:
+            if message.kind in (BOOT, DRIVER):
+                message.on_result(message.at, None, "offline")
+            if message.kind != TRANSACTION:
+                return
+            message.offline = True
+        if message.kind in (BOOT, DRIVER):
+            self.waiting.insert(0, message)
+        else:
+            self.waiting.append(message)
+            self._make_room()
+
+    def link_down(self, now):
+        """Keep what must be kept, marked as offline; let the rest fail or go."""
+        leaving = self.waiting
+        self.waiting = [m for m in leaving if m.kind == TRANSACTION]
+        for message in self.waiting:
+            message.offline = True  # E11.FR.07
+            message.not_before = 0
+        for message in leaving:
+            if message.kind in (BOOT, DRIVER):
+                message.on_result(now, None, "offline")
+
+    def next(self, now, accepted):
+        """Take the next message that may go now, or None. Transaction events never overtake each other."""
+        events_wait = False
+        for index, message in enumerate(self.waiting):
+            if not accepted and message.kind != BOOT:
+                continue
+            if message.kind == TRANSACTION and events_wait:
+                continue
+            if message.not_before <= now:
+                return self.waiting.pop(index)
+            events_wait = events_wait or message.kind == TRANSACTION
+        return None
+
+    def next_time(self):
+        """The earliest `not_before` of what waits (monotonic ms), or None if nothing does."""
+        times = [m.not_before for m in self.waiting]
+        return min(times) if times else None
+
+    def failed(self, now, message, error):
+        """A message got a CALLERROR or no answer (`error` as in Rpc.call): queue it again if its policy says so."""
+        if error == "offline":
+            # The answer died with the connection: that is no attempt that the CSMS refused.
+            if message.kind == TRANSACTION:
+                message.offline = True
+                self.waiting.insert(0, message)
+            else:
+                message.on_result(now, None, error)
+            return
+        message.attempts += 1
+        if message.kind == TRANSACTION and message.attempts < self.attempts:
+            message.not_before = now + self.interval * message.attempts  # E13.FR.03
+            self.waiting.insert(0, message)
+        elif message.kind == UPDATE and error == "timeout":
+            if message.attempts < _UPDATE_ATTEMPTS:
+                message.not_before = now + _UPDATE_PAUSE
+                self.waiting.append(message)
+            # else its record stays on flash: it is told again after the next reconnect
+        else:
+            if message.kind == TRANSACTION:
+                self.log("error", "TransactionEvent dropped after %d attempts" % message.attempts)
+            message.on_result(now, None, error)
+
+    def _make_room(self):
+        if len([m for m in self.waiting if m.kind == TRANSACTION]) <= _MOST_EVENTS:
+            return
+        kept = []
+        drop = False
+        for message in self.waiting:
+            drop = message.droppable and not drop
+            if not drop:
+                kept.append(message)
+        if len(kept) == len(self.waiting):
+            kept.pop(0)  # nothing but Started and Ended: the oldest must go, or the station would
+        self.log("error", "%d transaction events dropped: too many wait" % (len(self.waiting) - len(kept)))
+        self.waiting = kept

@@ -1,0 +1,286 @@
+"""Reservations: who may use which EVSE, until when. The policy of OCPP 2.0.1 block H.
+
+A reservation is *specific* (it names an EVSE) or *floating* (any EVSE, or any with a connector of a type). Floating
+ones are never pinned: an EVSE is closed for them exactly while they could not all be served without it.
+Nothing here stores or sends; whoever decides something here writes it to flash before it is made true.
+"""
+
+import struct
+
+CONNECTOR_TYPES = (
+    "cCCS1 cCCS2 cG105 cTesla cType1 cType2 s309-1P-16A s309-1P-32A s309-3P-16A s309-3P-32A sBS1361 sCEE-7-7 sType2"
+    " sType3 Other1PhMax16A Other1PhOver16A Other3Ph Pan wInductive wResonant Undetermined Unknown"
+)
+TOKEN_TYPES = "Central eMAID ISO14443 ISO15693 KeyCode Local MacAddress NoAuthorization"
+ENDINGS = "Expired Removed"  # ReservationUpdateStatusEnumType
+
+# kind of ending, id, EVSE, connector type, expiry, sequence, token type, group type, length of the token; the two
+# tokens follow. Names are stored as their place in the lists above, which therefore only ever grow at the end.
+_HEAD = ">BiBBqIBBB"
+
+
+class Reservation:
+    """What was reserved. `evse_id`, `connector_type` and `group` may be None; `expiry` in seconds since 1970.
+
+    `token` and `group` are (id_token, type). `sequence` grows with each reservation: the order they were made in.
+    `ended` is None while it is in force, else "Expired" or "Removed": it is over, and the CSMS has yet to hear. Of an
+    ended one, `saved` tells whether flash knows, `queued` whether the CSMS is being told.
+    """
+
+    def __init__(self, reservation_id, evse_id, connector_type, expiry, token, group, sequence=0, ended=None):
+        self.id = reservation_id
+        self.evse_id = evse_id
+        self.connector_type = connector_type
+        self.expiry = expiry
+        self.token = token
+        self.group = group
+        self.sequence = sequence
+        self.ended = ended
+        self.saved = True
+        self.queued = False
+
+    def record(self):
+        """The bytes that go to flash: at most 94 of them."""
+        group, group_type = self.group or ("", None)
+        return (
+            struct.pack(
+                _HEAD, _place(ENDINGS, self.ended), self.id, self.evse_id or 0,
+                _place(CONNECTOR_TYPES, self.connector_type), self.expiry, self.sequence,
+                _place(TOKEN_TYPES, self.token[1]), _place(TOKEN_TYPES, group_type), len(self.token[0]),
+            )
+            + self.token[0].encode()
+            + group.encode()
+        )
+
+
+def from_record(data):
+    """The Reservation that `record()` made these bytes of. ValueError if they cannot be one."""
+    head = struct.calcsize(_HEAD)
+    if len(data) < head:
+        raise ValueError("record too short")
+    ended, reservation_id, evse_id, connector_type, expiry, sequence, token_type, group_type, length = struct.unpack(
+        _HEAD, data[:head])
+    token = (data[head:head + length].decode(), _name(TOKEN_TYPES, token_type))
+    group = (data[head + length:].decode(), _name(TOKEN_TYPES, group_type)) if group_type else None
+    return Reservation(reservation_id, evse_id or None, _name(CONNECTOR_TYPES, connector_type), expiry, token, group,
+                       sequence, _name(ENDINGS, ended))
+
+
+def _place(names, name):
+    return 0 if name is None else names.split().index(name) + 1
+
+
+def _name(names, place):
+    names = names.split()
+    if place > len(names):
+        raise ValueError("no such name")
+    return names[place - 1] if place else None
+
+
+def same_token(one, other):
+    """C01.FR.25: equal when idToken and type are; idToken is an identifierString, so letter case does not count."""
+    return one[1] == other[1] and one[0].lower() == other[0].lower()
+
+
+def _matches(reservation, token, group):
+    """H03.FR.01–06: the token itself, or its group where the reservation names one."""
+    if same_token(reservation.token, token):
+        return True
+    return reservation.group is not None and group is not None and same_token(reservation.group, group)
+
+
+class Reservations:
+    """The reservations in force and the endings still to be reported, over the EVSEs of a Site."""
+
+    def __init__(self, site):
+        self.site = site
+        self.enabled = True  # ReservationCtrlr.Enabled: while false the records stay, stored and unused
+        self.held = []  # in force, in the order they were made
+        self.ended = []  # over, the CSMS has yet to hear
+        self.sequence = 0  # of the youngest
+
+    def put(self, reservation):
+        """Take over a reservation, in place of any other with its id (H01.FR.02), as held or ended by its own word."""
+        self.drop(reservation.id)
+        (self.held if reservation.ended is None else self.ended).append(reservation)
+        self.held.sort(key=_by_sequence)
+        self.sequence = max(self.sequence, reservation.sequence)
+
+    def drop(self, reservation_id):
+        """Forget a reservation, held or ended."""
+        self.held = [r for r in self.held if r.id != reservation_id]
+        self.ended = [r for r in self.ended if r.id != reservation_id]
+
+    def find(self, reservation_id):
+        """The reservation in force with that id, or None. Ids are opaque: 0 is one like any other."""
+        for reservation in self.held:
+            if reservation.id == reservation_id:
+                return reservation
+        return None
+
+    def specific(self, evse_id, but=None):
+        """The reservation in force that names this EVSE, or None; `but`: an id to look past."""
+        if self.enabled:
+            for reservation in self.held:
+                if reservation.evse_id == evse_id and reservation.id != but:
+                    return reservation
+        return None
+
+    def reserved_evses(self):
+        """Bit mask (bit 0 = EVSE 1) of the EVSEs that are kept: named by a reservation, or needed by floating ones."""
+        mask = 0
+        for evse in self.site.evses:
+            if self.specific(evse.id):
+                mask |= _bit(evse)
+        return mask | self._needed()
+
+    # --- may it be reserved?
+
+    def judge(self, reservation_id, evse_id, connector_type):
+        """ReserveNowStatusEnumType for such a request, as if a reservation with the same id did not exist.
+
+        The EVSE, if one is named, exists, and so does the connector type there (H01.FR.03, .04, .06, .11–.14, .23).
+        """
+        faulted = unavailable = occupied = available = 0
+        for evse in self.site.evses:
+            if evse_id not in (None, evse.id) or not (connector_type is None or evse.has_type(connector_type)):
+                continue
+            if evse.fault is not None:
+                faulted += 1
+            elif not self.site.in_service(evse) or not evse.usable_types(connector_type):
+                unavailable += 1
+            elif self.specific(evse.id, reservation_id) or not self._can_be_promised(evse, reservation_id):
+                occupied += 1
+            else:
+                available |= _bit(evse)
+        floating = self._floating_masks(reservation_id)
+        served = _matching(floating)
+        if evse_id is None:
+            spare = available and _matching(floating + [available]) > served
+        else:
+            spare = available and _matching([mask & ~available for mask in floating]) == served
+        if spare:
+            return "Accepted"  # H01.FR.04, .06, .23
+        if occupied or available:
+            return "Occupied"  # H01.FR.11; in a mixed set it comes before the others
+        return "Faulted" if faulted else "Unavailable"  # H01.FR.12, H01.FR.14
+
+    def _can_be_promised(self, evse, reservation_id):
+        """Idle, or kept by the very reservation that is to be replaced, with a cable that came meanwhile."""
+        old = self.find(reservation_id)
+        return evse.idle() or (old is not None and old.evse_id == evse.id and evse.waits_for_holder())
+
+    # --- who may use it?
+
+    def claim(self, evse, token, group):
+        """The reservation that lets this token use this EVSE, or None (H03.FR.01–06)."""
+        if not self.enabled:
+            return None
+        specific = self.specific(evse.id)
+        if specific:
+            return specific if _matches(specific, token, group) else None
+        for reservation in self._floating():
+            if evse.usable_types(reservation.connector_type) and _matches(reservation, token, group):
+                return reservation
+        return None
+
+    def closed(self, evse):
+        """Is this EVSE kept for somebody, so that a token without a claim must not charge here?"""
+        if evse.authorization is not None:
+            return False
+        return bool(self.reserved_evses() & _bit(evse))
+
+    def group_decides(self, evse):
+        """Could the group of a presented token open this EVSE, so that it must be asked for (H03.FR.08)?"""
+        specific = self.specific(evse.id)
+        return any([r.group is not None for r in ([specific] if specific else self._floating())])
+
+    # --- what is over?
+
+    def lapsed(self, utc):
+        """Those whose time is up (H04.FR.01). Nothing lapses while the clock is not set: `utc` None."""
+        return [r for r in self.held if utc is not None and r.expiry <= utc]
+
+    def homeless(self):
+        """Those that no EVSE can serve any more because of faults or of EVSEs taken out of service (H01.FR.16, .17).
+
+        An occupied EVSE counts as able to serve: its driver will leave. Of floating ones the youngest go first.
+        """
+        homeless = []
+        places = []
+        for reservation in self.held:
+            if reservation.evse_id is not None:
+                evse = self.site.evse(reservation.evse_id)
+                if evse is None or not self._serves(evse, reservation):
+                    homeless.append(reservation)
+        for reservation in self.held:
+            if reservation.evse_id is None:
+                mask = 0
+                for evse in self.site.evses:
+                    taken = self.specific(evse.id)
+                    if self._serves(evse, reservation) and (taken is None or taken in homeless):
+                        mask |= _bit(evse)
+                if _matching(places + [mask]) > len(places):
+                    places.append(mask)
+                else:
+                    homeless.append(reservation)
+        return homeless
+
+    def _serves(self, evse, reservation):
+        return self.site.in_service(evse) and (
+            evse.transaction is not None or evse.usable_types(reservation.connector_type))
+
+    # --- floating reservations as a matching
+
+    def _floating(self):
+        return [r for r in self.held if r.evse_id is None and self.enabled]
+
+    def _floating_masks(self, but=None):
+        """For each floating reservation the EVSEs that could serve it now, as a bit mask; `but`: an id to look past."""
+        masks = []
+        for reservation in self._floating():
+            if reservation.id != but:
+                mask = 0
+                for evse in self.site.evses:
+                    if (self._serves(evse, reservation) and evse.waits_for_holder()
+                            and not self.specific(evse.id, but)):
+                        mask |= _bit(evse)
+                masks.append(mask)
+        return masks
+
+    def _needed(self):
+        """EVSEs without which fewer floating reservations could be served (H01.FR.07, .09, .20, .24)."""
+        masks = self._floating_masks()
+        served = _matching(masks)
+        needed = 0
+        for evse in self.site.evses:
+            if served and _matching([mask & ~_bit(evse) for mask in masks]) < served:
+                needed |= _bit(evse)
+        return needed
+
+
+def _by_sequence(reservation):
+    return reservation.sequence
+
+
+def _bit(evse):
+    return 1 << (evse.id - 1)
+
+
+def _matching(masks):
+    """How many of the masks can each have a bit of their own: the size of a maximum bipartite matching."""
+    owners = {}
+    return sum([_place_one(masks, index, owners, [0]) for index in range(len(masks))])
+
+
+def _place_one(masks, index, owners, tried):
+    """Give masks[index] a bit, moving earlier owners where that helps; 1 if it worked. The classic augmenting path."""
+    bit = 1
+    while bit <= masks[index]:
+        if masks[index] & bit and not tried[0] & bit:
+            tried[0] |= bit
+            if bit not in owners or _place_one(masks, owners[bit], owners, tried):
+                owners[bit] = index
+                return 1
+        bit <<= 1
+    return 0

@@ -1,0 +1,460 @@
+"""The agent: events in, effects out. It wires the policy of the station to the protocol that speaks of it.
+
+Everything that happens is a method called with the time (`now`, monotonic ms); no method waits, sends or reads
+anything. Effects come in a fixed order: records are written, then the CSMS's CALL is answered, then the contactors
+are commanded and what changed is told. Whatever the CSMS sends, no method raises; hardware events raise ValueError
+for an EVSE or connector that does not exist.
+"""
+
+from holdfast import clock, outbox, reservations, rpc
+from holdfast.authorization import choose
+from holdfast.blocks import (
+    authorization,
+    availability,
+    provisioning,
+    remote_control,
+    reservation,
+    transactions,
+    variables,
+)
+from holdfast.device_model import Variables, row
+from holdfast.evse import Site
+from holdfast.transactions import charging_state
+
+_BLOCKS = (provisioning, variables, authorization, transactions, remote_control, availability, reservation)
+
+# Messages of OCPP 2.0.1 that this station knows by name and does not support: NotSupported, not NotImplemented.
+_KNOWN = (
+    " Authorize BootNotification CertificateSigned ClearCache ClearChargingProfile ClearDisplayMessage"
+    " ClearVariableMonitoring ClearedChargingLimit CostUpdated CustomerInformation DataTransfer DeleteCertificate"
+    " FirmwareStatusNotification Get15118EVCertificate GetBaseReport GetCertificateStatus GetChargingProfiles"
+    " GetCompositeSchedule GetDisplayMessages GetInstalledCertificateIds GetLocalListVersion GetLog"
+    " GetMonitoringReport GetReport GetTransactionStatus Heartbeat InstallCertificate LogStatusNotification"
+    " MeterValues NotifyChargingLimit NotifyCustomerInformation NotifyDisplayMessages NotifyEVChargingNeeds"
+    " NotifyEVChargingSchedule NotifyEvent NotifyMonitoringReport NotifyReport PublishFirmware"
+    " PublishFirmwareStatusNotification ReportChargingProfiles ReservationStatusUpdate SecurityEventNotification"
+    " SendLocalList SetChargingProfile SetDisplayMessage SetMonitoringBase SetMonitoringLevel SetNetworkProfile"
+    " SetVariableMonitoring SignCertificate StatusNotification TransactionEvent TriggerMessage UnlockConnector"
+    " UnpublishFirmware UpdateFirmware "
+)
+# What a station that is still Pending answers (B02.FR.01, .05).
+_WHILE_PENDING = ("GetVariables", "SetVariables", "Reset", "RequestStartTransaction")
+
+_LONGEST_WAIT = 60_000  # ms between ticks at the most
+_FLASH_RETRY = 10_000  # ms until a failed write is tried again
+_DAY = 86_400_000
+
+
+class Station:
+    """One charging station. `config` as config.load() makes it, `records` a record store as in flash.py, `hardware` a
+    driver as in hardware/__init__.py, `urandom(n)` n random bytes, `log(level, text)`."""
+
+    def __init__(self, config, records, hardware, urandom, log):
+        self.config = config
+        self.records = records
+        self.hardware = hardware
+        self.urandom = urandom
+        self.log = log
+        self.clock = clock.Clock()
+        self.variables = Variables(config.variables)
+        for verb in ("Get", "Set"):
+            self.variables.put(row("DeviceDataCtrlr.BytesPerMessage[%sVariables]" % verb), str(config.message_limit))
+        self.variables.put(row("SecurityCtrlr.Identity"), config.station_id)
+        self.site = Site(config.evses)
+        self.evses = self.site.evses
+        self.reservations = reservations.Reservations(self.site)
+        self.rpc = rpc.Rpc(urandom, self._answer, log)
+        self.outbox = outbox.Outbox(log)
+        self.link = False
+        self.registration = None  # RegistrationStatusEnumType of the last BootNotificationResponse
+        self.next_boot = None  # when to send the next BootNotification, None when there is nothing to wait for
+        self.boot_reason = "PowerUp"
+        self.reset_when_idle = False
+        self.reboot_requested = None  # the reason, once the edge is to restart the board
+        self.set_aside = 0  # records at power-on that could not be believed
+        self._contactors = [False for _ in self.evses]
+        self._unremoved = []  # names of records that flash would not let go of
+        self._flash_retry = 0
+        self._last_call = 0
+        self._last_sync = 0  # when the time was last asked for
+        self._offline_since = 0
+
+    # --- the life of the station
+
+    def start(self, now, boot_reason="PowerUp"):
+        """Power on: take over what flash holds. `boot_reason`: BootReasonEnumType unless a restart was asked for."""
+        self.boot_reason = boot_reason
+        for name, data in self.records.load():
+            try:
+                good = self._load(name, data)
+            except (ValueError, IndexError):  # sound, but written by a firmware that thought otherwise
+                good = False
+            if not good:
+                self.log("error", "record %s makes no sense and is ignored" % name)
+                self.set_aside += 1
+        for name in self.records.corrupt:
+            self.log("error", "record %s is corrupt and was set aside" % name)
+            self.set_aside += 1
+        self.reservations.enabled = self.variables.true("ReservationCtrlr.Enabled")
+        self._offline_since = now
+        self.settle(now)
+
+    def _load(self, name, data):
+        if name.startswith(reservation.RECORDS):
+            return reservation.load(self, name, data)
+        if name.startswith(variables.RECORDS):
+            return variables.load(self, name, data)
+        if name == availability.RECORD:
+            availability.load(self, data)
+        elif name == provisioning.RECORD:
+            provisioning.load(self, data)
+        else:
+            return False
+        return True
+
+    def link_up(self, now):
+        """The WebSocket is open."""
+        self.link = True
+        if self.registration == "Accepted":
+            # A plain reconnect: no BootNotification; the statuses that changed, or all after a long time (B04).
+            threshold = self.variables.integer("OCPPCommCtrlr.OfflineThreshold") * 1000
+            availability.prepare_reports(self, now - self._offline_since > threshold)
+        elif self.next_boot is None or self.next_boot <= now:
+            provisioning.boot(self, now)
+        self.settle(now)
+
+    def link_down(self, now):
+        """The WebSocket is closed, or given up."""
+        self.link = False
+        self._offline_since = now
+        self.rpc.link_down(now)
+        self.outbox.link_down(now)
+        for ended in self.reservations.ended:
+            ended.queued = False
+        self.settle(now)
+
+    def received(self, now, text):
+        """One text message from the CSMS."""
+        self.rpc.received(now, text)
+        self.settle(now)
+
+    def oversize(self, now, head, total):
+        """A text message of `total` bytes was too large to keep; `head` are its first bytes."""
+        self.rpc.oversize(head, total)
+        self.settle(now)
+
+    def tick(self, now):
+        """Do what is due by now. To be called when `next_tick` says so, and harmless at any other time."""
+        self.rpc.tick(now)
+        if self.link and self.registration != "Accepted" and self.next_boot is not None and self.next_boot <= now:
+            self.next_boot = None
+            provisioning.boot(self, now)
+        if self.online() and self._heartbeat_due() <= now:
+            self._last_call = self._last_sync = now
+            availability.heartbeat(self, now)
+        timeout = self._ev_connection_timeout()
+        for evse in self.evses:
+            if evse.authorization and evse.plugged is None and now >= evse.authorization.since + timeout:
+                self.log("info", "EVSE %d: no car came, authorization over" % evse.id)
+                authorization.withdraw(self, now, evse, "EVConnectTimeout", "Timeout")  # C01.FR.26, E03.FR.05
+        self.settle(now)
+
+    def next_tick(self, now):
+        """Milliseconds from now until `tick` has something to do, from 0 to 60,000."""
+        times = [now + _LONGEST_WAIT]
+        if self.rpc.outstanding:
+            times.append(self.rpc.deadline())
+        if self.link and self.registration != "Accepted" and self.next_boot is not None:
+            times.append(self.next_boot)
+        if self.online():
+            times.append(self._heartbeat_due())
+            if self.outbox.waiting and not self.rpc.outstanding:
+                times.append(self.outbox.next_time())
+        for evse in self.evses:
+            if evse.authorization and evse.plugged is None:
+                times.append(evse.authorization.since + self._ev_connection_timeout())
+        if self._unremoved or not all([ended.saved for ended in self.reservations.ended]):
+            times.append(self._flash_retry)
+        utc = self.clock.utc(now)
+        if utc is not None:
+            for held in self.reservations.held:
+                times.append(now + min(_LONGEST_WAIT, max(0, held.expiry - utc) * 1000))
+        return max(0, min(times) - now)
+
+    def take_frames(self):
+        """The text frames to send, in order. To be called after every event."""
+        frames = self.rpc.frames
+        self.rpc.frames = []
+        return frames
+
+    def all_said(self):
+        """Has everything that could be told been told? Asked before a restart."""
+        return not self.rpc.outstanding and not self.outbox.waiting
+
+    # --- hardware events; each returns a few words on what came of it
+
+    def plugged(self, now, evse_id, connector_id):
+        """A cable connects a car to a connector."""
+        evse = self._evse(evse_id)
+        if evse.connector(connector_id) is None:
+            raise ValueError("EVSE %d has no connector %d" % (evse_id, connector_id))
+        if evse.plugged is not None:
+            raise ValueError("EVSE %d has a cable in already" % evse_id)
+        evse.shut_in = evse.idle() and self.is_reserved(evse)  # G01.FR.09
+        evse.plugged = connector_id
+        transactions.follow(self, now, evse, "CablePluggedIn")
+        self.settle(now)
+        return "plugged in"
+
+    def unplugged(self, now, evse_id):
+        """The cable is gone, and with it the driver's authorization (E09.FR.01)."""
+        evse = self._evse(evse_id)
+        if evse.plugged is None:
+            raise ValueError("EVSE %d has no cable in" % evse_id)
+        evse.plugged = None
+        evse.shut_in = evse.suspended = False
+        authorization.withdraw(self, now, evse, "EVCommunicationLost", "EVDisconnected")
+        self.settle(now)
+        return "unplugged"
+
+    def presented(self, now, id_token, token_type, evse_id=None):
+        """A token is presented, at an EVSE or at a reader that serves them all."""
+        token = (id_token, token_type)
+        evse = choose(self.site, self.reservations, token) if evse_id is None else self._evse(evse_id)
+        words = authorization.present(self, now, evse, token) if evse else "refused: no EVSE for this token"
+        self.settle(now)
+        return words if evse is None else "EVSE %d: %s" % (evse.id, words)
+
+    def fault(self, now, evse_id, code):
+        """The EVSE is not sound any more. `code` is the driver's own; some are ReasonEnumType."""
+        evse = self._evse(evse_id)
+        evse.fault = code
+        evse.authorization = None
+        reason = code if code in ("EmergencyStop", "GroundFault", "OvercurrentFault", "PowerQuality") else "Other"
+        if evse.transaction:
+            transactions.follow(self, now, evse, "AbnormalCondition", None, reason)
+        self.log("error", "EVSE %d faulted: %s" % (evse_id, code))
+        self.settle(now)
+        return "faulted"
+
+    def fault_cleared(self, now, evse_id):
+        """The EVSE is sound again. What the fault took away does not come back."""
+        evse = self._evse(evse_id)
+        if evse.fault is None:
+            raise ValueError("EVSE %d is not faulted" % evse_id)
+        evse.fault = None
+        self.settle(now)
+        return "fault cleared"
+
+    def suspended(self, now, evse_id):
+        """The car asks for a pause."""
+        return self._pause(now, evse_id, True)
+
+    def resumed(self, now, evse_id):
+        """The car wants energy again."""
+        return self._pause(now, evse_id, False)
+
+    def _pause(self, now, evse_id, pause):
+        evse = self._evse(evse_id)
+        if evse.plugged is None:
+            raise ValueError("EVSE %d has no cable in" % evse_id)
+        evse.suspended = pause
+        if evse.transaction:
+            transactions.follow(self, now, evse, "ChargingStateChanged")
+        self.settle(now)
+        return "suspended by the car" if pause else "resumed by the car"
+
+    def _evse(self, evse_id):
+        evse = self.site.evse(evse_id)
+        if evse is None:
+            raise ValueError("no EVSE %s" % evse_id)
+        return evse
+
+    # --- service at the console
+
+    def reserve(self, now, evse_id, id_token, token_type, minutes, reservation_id=None):
+        """Reserve without the CSMS. (ReserveNowStatusEnumType, reason code or None)."""
+        if reservation_id is None:
+            reservation_id = max([r.id for r in self.reservations.held + self.reservations.ended] + [0]) + 1
+        expiry = (self.clock.utc(now) or 0) + minutes * 60
+        answer = reservation.reserve(
+            self, now, reservation_id, evse_id, None, expiry, (id_token, token_type), None)
+        self.settle(now)
+        return answer
+
+    def cancel(self, now, reservation_id):
+        """Cancel without the CSMS. (CancelReservationStatusEnumType, reason code or None)."""
+        answer = reservation.cancel(self, reservation_id)
+        self.settle(now)
+        return answer
+
+    def restart(self, now, reason="LocalReset"):
+        """Restart as soon as the edge has sent what is still to be said."""
+        provisioning.restart(self, now, reason)
+        self.settle(now)
+
+    def shift_clock(self, now, seconds):
+        """Put the clock forward or back, for a simulation."""
+        self.clock.shift(seconds)
+        self.settle(now)
+
+    # --- what the blocks use
+
+    def online(self):
+        """Connected, and accepted by the CSMS."""
+        return self.link and self.registration == "Accepted"
+
+    def idle(self):
+        """Nobody charges or may, and nothing is reserved."""
+        return not self.reservations.held and all([
+            evse.transaction is None and evse.authorization is None for evse in self.evses])
+
+    def is_reserved(self, evse):
+        """Is this EVSE kept for the holder of a reservation?"""
+        return bool(self.reservations.reserved_evses() >> (evse.id - 1) & 1)
+
+    def status_of(self, evse, connector):
+        """ConnectorStatusEnumType of a connector right now."""
+        return self.site.status(evse, connector, self.is_reserved(evse))
+
+    def send(self, kind, action, now, build, on_result, droppable=False):
+        """Queue a CALL for the CSMS; see outbox.Message."""
+        message = outbox.Message(kind, action, now, build, on_result)
+        message.droppable = droppable
+        self.outbox.add(message, self.link if kind == outbox.BOOT else self.online())
+
+    def answer_status(self, status, reason=None):
+        """The payload of an answer with a status and, where there is one, its reason code (at most 20 characters)."""
+        return {"status": status, "statusInfo": {"reasonCode": reason}} if reason else {"status": status}
+
+    def set_clock(self, now, text):
+        """The CSMS told the time, as RFC 3339."""
+        self.clock.set(clock.parse(text), now)
+        self._last_sync = now
+
+    def variable_changed(self, now, name, value):
+        """A variable was written. Most take effect where they are read; this one is about what is stored already."""
+        if name == "ReservationCtrlr.Enabled":
+            reservation.switch(self, now, value == "true")
+
+    def store(self, name, data):
+        """Put a record on flash; OSError if that failed."""
+        self.records.put(name, data)
+        if name in self._unremoved:
+            self._unremoved.remove(name)
+
+    def try_store(self, now, name, data):
+        """Put a record on flash; False, and a line in the log, if that failed. It is tried again some time later."""
+        if self._flash_retry > now:
+            return False
+        try:
+            self.store(name, data)
+        except OSError as error:
+            self._flash_retry = now + _FLASH_RETRY
+            self.log("error", "record %s could not be written: %s" % (name, error))
+            return False
+        return True
+
+    def forget(self, name):
+        """Remove a record; if flash refuses it is tried again some time later."""
+        try:
+            self.records.remove(name)
+        except OSError as error:
+            self.log("error", "record %s could not be removed: %s" % (name, error))
+            if name not in self._unremoved:
+                self._unremoved.append(name)
+
+    # --- after every event
+
+    def settle(self, now):
+        """Draw the conclusions from what changed, once, and queue what is to be told."""
+        self._command_contactors()
+        if self._unremoved and self._flash_retry <= now:
+            self._flash_retry = now + _FLASH_RETRY
+            names, self._unremoved = self._unremoved, []
+            for name in names:
+                self.forget(name)
+        reservation.settle(self, now)
+        availability.report(self, now)
+        reservation.report_endings(self, now)
+        if self.reset_when_idle and self.idle():
+            self.reset_when_idle = False
+            provisioning.restart(self, now, "ScheduledReset")  # B12.FR.03
+        self._pump(now)
+
+    def _command_contactors(self):
+        """Energy only where a driver is authorized, a cable is in and nothing speaks against it. Safety first."""
+        for index, evse in enumerate(self.evses):
+            in_service = self.site.in_service(evse)
+            if not in_service and evse.transaction is None:
+                evse.authorization = None  # it was not used before the EVSE went out of service
+            closed = evse.transaction is not None and charging_state(evse, in_service) == "Charging"
+            if closed != self._contactors[index]:
+                self._contactors[index] = closed
+                self.hardware.contactor(evse.id, closed)
+
+    def _pump(self, now):
+        """Send the next CALL, if none is outstanding."""
+        while self.link and not self.rpc.outstanding:
+            message = self.outbox.next(now, self.registration == "Accepted")
+            if message is None:
+                return
+            payload = message.build(message.at)
+            if payload is None:
+                continue
+            if message.offline:
+                payload["offline"] = True
+            self._last_call = now
+            timeout = self.variables.integer("OCPPCommCtrlr.MessageTimeout[Default]") * 1000
+            self.rpc.call(now, message.action, payload, timeout, self._on_result(message))
+
+    def _on_result(self, message):
+        def on_result(now, payload, error):
+            if error is None:
+                fault = _rule(1, message.action)[1](payload)
+                if fault is None:
+                    message.on_result(now, payload, None)
+                    return
+                self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
+                error = fault[0]
+            self.outbox.attempts = self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]")
+            self.outbox.interval = 1000 * self.variables.integer(
+                "OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]")
+            self.outbox.failed(now, message, error)
+
+        return on_result
+
+    def _answer(self, now, action, payload):
+        """The payload of the CALLRESULT to a CALL; raises rpc.CallError."""
+        if self.registration not in ("Accepted", "Pending"):
+            raise rpc.CallError("SecurityError", "not accepted by the CSMS")  # B03.FR.08
+        found = _rule(0, action)
+        if found is None:
+            if action and " " not in action and " " + action + " " in _KNOWN:
+                raise rpc.CallError("NotSupported", "not supported")
+            raise rpc.CallError("NotImplemented", "unknown action")
+        if self.registration == "Pending" and action not in _WHILE_PENDING:
+            raise rpc.CallError("SecurityError", "registration is pending")
+        fault = found[1](payload)
+        if fault:
+            raise rpc.CallError(fault[0], "%s: %s" % (fault[1] or "payload", fault[2]))
+        return found[2](self, now, payload)
+
+    # --- timers
+
+    def _heartbeat_due(self):
+        """After the interval without other traffic, and once a day in any case: it keeps the clock right (G02)."""
+        interval = self.variables.integer("OCPPCommCtrlr.HeartbeatInterval") * 1000
+        return min(self._last_call + interval, self._last_sync + _DAY)
+
+    def _ev_connection_timeout(self):
+        return self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000
+
+
+def _rule(column, action):
+    """The entry for an action in the REQUESTS (column 0) or RESPONSES (column 1) of the blocks, or None."""
+    for block in _BLOCKS:
+        for entry in (block.RESPONSES if column else block.REQUESTS):
+            if entry[0] == action:
+                return entry
+    return None
