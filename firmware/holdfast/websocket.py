@@ -9,14 +9,13 @@ a connection is always exactly one of "refused" (it never opened) and "closed" (
 from binascii import b2a_base64
 from hashlib import sha1
 
-# Opcodes, RFC 6455 §5.2. Bit 3 marks a control frame; 0 continues a fragmented message.
+# Opcodes, RFC 6455 §5.2: three of data and, with bit 3 set, three of control. All others are reserved.
 CONTINUATION = 0
 TEXT = 1
 BINARY = 2
 CLOSE = 8
 PING = 9
 PONG = 10
-OPCODES = (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG)
 
 # Close codes we use. The last two stand for "none was sent" and "the link broke": they never travel (§7.4.1).
 NORMAL = 1000
@@ -83,6 +82,10 @@ def append_frame(out, opcode, payload, key):
         at = end
 
 
+def close_payload(code, reason):
+    return code.to_bytes(2, "big") + reason.encode()
+
+
 def printable(data):
     """Return bytes from a stranger as text that is safe to log."""
     return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in data])
@@ -114,6 +117,8 @@ class WebSocket:
         self._buffer = buffer or bytearray(limit)
         self._total = 0  # payload bytes of the message so far; those beyond the limit are counted but not kept
         self._utf8 = 0
+        self._ended = False  # the last event is in the queue; nothing more is listened to
+        self._farewell = None  # payload of the close frame that goes out with that event
         key = b2a_base64(urandom(16)).strip()
         self._accept = b2a_base64(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).strip()
         self._out = bytearray((
@@ -138,7 +143,15 @@ class WebSocket:
         ("closed", code, reason): the code that was received, 1005 if none was, 1006 if the link broke, or the one we
         sent when the server broke the protocol. After the last two write what `take()` has, then close the socket.
         """
-        return self._events.pop(0) if self._events else None
+        if not self._events:
+            return None
+        event = self._events.pop(0)
+        if self._ended and not self._events:
+            # Only now, so that answers to messages that came in the same read still go out before the close frame.
+            if self._farewell is not None:
+                self._send(CLOSE, self._farewell)
+            self.state = "closed"
+        return event
 
     def send_text(self, text):
         """Queue one text message (str, or bytes of valid UTF-8). Returns False, sending nothing, unless open."""
@@ -159,16 +172,16 @@ class WebSocket:
         """
         if not code_may_travel(code) or len(reason.encode()) > 123:
             raise ValueError("close code or reason")
-        if self.state == "connecting":
-            self._refuse(0, "given up before an answer")
-        elif self._send_close(code, reason):
+        if self.state == "connecting" and not self._ended:
+            self._refuse(0, "given up")
+        elif self._send(CLOSE, close_payload(code, reason)):
             self.state = "closing"
 
     def feed(self, data):
-        """Take in bytes just read (bytes, bytearray or memoryview, in any pieces). Ignored once closed."""
+        """Take in bytes just read (bytes, bytearray or memoryview, in any pieces). Ignored after the end."""
         data = memoryview(data)
         at, size = 0, len(data)
-        while at < size and self.state != "closed":
+        while at < size and not self._ended:
             if self.state == "connecting":
                 at = self._read_response(data, at)
             elif self._left:
@@ -178,9 +191,11 @@ class WebSocket:
 
     def feed_eof(self):
         """Take in that the server has closed the TCP connection, or that it broke."""
+        if self._ended:
+            return
         if self.state == "connecting":
-            self._refuse(0, "connection lost before an answer: " + printable(self._head[:40]))
-        elif self.state != "closed":
+            self._refuse(0, "no answer: " + printable(self._head[:40]))
+        else:
             self._end("closed", LOST, "connection lost")
 
     # -- handshake, RFC 6455 §4.1 -----------------------------------------------------------------------------------
@@ -190,13 +205,13 @@ class WebSocket:
         head = self._head + bytes(data[at:at + HEAD_LIMIT - before])
         end = head.find(b"\r\n\r\n")
         if head[:7] != b"HTTP/1."[:len(head)]:
-            self._refuse(0, "the answer is not HTTP: " + printable(head[:40]))
+            self._refuse(0, "not HTTP: " + printable(head[:40]))
         elif end >= 0:
             self._head = b""
             self._judge_response(head[:end].split(b"\r\n"))
             return at + end + 4 - before
         elif len(head) >= HEAD_LIMIT:
-            self._refuse(0, "the answer's head is longer than %d bytes" % HEAD_LIMIT)
+            self._refuse(0, "HTTP head too long")
         self._head = head
         return len(data)
 
@@ -237,8 +252,7 @@ class WebSocket:
         agreed = printable(headers.get(b"sec-websocket-protocol", b""))
         if agreed != self._subprotocol:
             why = "subprotocol %s not agreed, got '%s'" % (self._subprotocol, agreed[:40])
-            self._send_close(PROTOCOL_ERROR, why)
-            self._refuse(101, why)
+            self._refuse(101, why, close_payload(PROTOCOL_ERROR, why))
         else:
             self._events.append(("open",))
 
@@ -276,13 +290,13 @@ class WebSocket:
         opcode = first & 0x0F
         if first & 0x70:
             return "reserved bit set"  # they belong to extensions, and none was agreed
-        if opcode not in OPCODES:
+        if opcode & 7 > 2:
             return "reserved opcode"
         if length & 0x80:
-            return "masked frame from the server"
+            return "masked frame"
         if opcode & 8:
             if length > 125 or not first & 0x80:
-                return "long or fragmented control frame"
+                return "bad control frame"
         elif (opcode == CONTINUATION) != bool(self._message):
             return "frame out of sequence"  # a continuation of nothing, or a new message inside a fragmented one
         return None
@@ -319,7 +333,7 @@ class WebSocket:
             if self._message == TEXT:
                 self._utf8 = check_utf8(piece, self._utf8)
                 if self._utf8 < 0:  # at once, not at the end of the message: the connection is lost anyway
-                    self._fail(BAD_DATA, "text is not UTF-8")
+                    self._fail(BAD_DATA, "not UTF-8")
                     return end
         if not self._left:
             self._end_frame()
@@ -328,7 +342,7 @@ class WebSocket:
     def _end_frame(self):
         opcode = self._opcode
         if opcode == PING:
-            self._send(PONG, self._control)  # nothing is sent any more once a close frame was (§5.5.1)
+            self._send(PONG, self._control)
         elif opcode == PONG:
             self._events.append(("pong", self._control))
         elif opcode == CLOSE:
@@ -341,7 +355,7 @@ class WebSocket:
         self._message = 0
         view = memoryview(self._buffer)
         if self._utf8:
-            self._fail(BAD_DATA, "text ends inside a character")
+            self._fail(BAD_DATA, "not UTF-8")
         elif self._total > self._limit:
             self._events.append(("oversize", bytes(view[:OVERSIZE_HEAD]), self._total))
         elif text:
@@ -358,28 +372,24 @@ class WebSocket:
             if len(payload) == 1 or not code_may_travel(code):
                 return self._fail(PROTOCOL_ERROR, "malformed close frame")
             if check_utf8(reason):
-                return self._fail(BAD_DATA, "close reason is not UTF-8")
-        self._send(CLOSE, payload[:2])  # the echo, unless ours went first
-        self._end("closed", code, str(reason, "utf-8"))
+                return self._fail(BAD_DATA, "not UTF-8")
+        self._end("closed", code, str(reason, "utf-8"), payload[:2])
 
     def _fail(self, code, why):
-        """Tell the server why, report it, and listen no more (§7.1.7)."""
-        self._send_close(code, why)
-        self._end("closed", code, why)
+        """Report a breach by the server, tell it why, and listen no more (§7.1.7)."""
+        self._end("closed", code, why, close_payload(code, why))
 
-    def _refuse(self, status, why):
-        self._end("refused", status, why)
+    def _refuse(self, status, why, farewell=None):
+        self._end("refused", status, why, farewell)
 
-    def _end(self, event, code, why):
-        self.state = "closed"
-        self._buffer = b""
+    def _end(self, event, code, why, farewell=None):
+        self._ended = True
+        self._farewell = farewell
+        self._buffer = None
         self._events.append((event, code, why))
 
-    def _send_close(self, code, why):
-        return self._send(CLOSE, code.to_bytes(2, "big") + why.encode())
-
     def _send(self, opcode, payload):
-        if self.state != "open":
+        if self.state != "open":  # so nothing follows the one close frame (§5.5.1)
             return False
         append_frame(self._out, opcode, payload, self._urandom(4))
         return True

@@ -122,9 +122,27 @@ def test_breach_after_the_own_close_is_reported_but_not_told():
 def test_nothing_is_sent_after_the_answer_to_a_close():
     ws = peer.connected()
     ws.feed(peer.closing(1000))
+    assert peer.events(ws) == [("closed", 1000, "")]
     ws.take()
     ws.close()
     assert not ws.send_text("late") and not ws.ping() and not ws.take()
+
+
+def test_answer_to_a_message_in_the_same_read_as_the_close_still_goes_out():
+    ws = peer.connected()
+    ws.feed(peer.frame(peer.TEXT, "question") + peer.closing(1000))
+    assert ws.next_event() == ("text", "question")
+    assert ws.send_text("answer")
+    assert peer.events(ws) == [("closed", 1000, "")]
+    assert peer.sent(ws) == [(peer.TEXT, b"answer"), (peer.CLOSE, b"\x03\xe8")]
+
+
+def test_own_close_while_the_one_of_the_server_is_not_read_yet():
+    ws = peer.connected()
+    ws.feed(peer.closing(1001))
+    ws.close()
+    assert peer.events(ws) == [("closed", 1001, "")]
+    assert peer.sent(ws) == [(peer.CLOSE, b"\x03\xe8")] and ws.state == "closed"
 
 
 def test_text_sent_before_the_own_close_goes_first():
