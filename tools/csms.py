@@ -10,12 +10,14 @@
 Leaving the context raises `Violations` if a station ever sent something the official schemas or OCPP-J forbid.
 """
 
+import argparse
 import asyncio
 import base64
 import collections
 import hmac
 import http
 import logging
+import sys
 import time
 import urllib.parse
 
@@ -265,3 +267,41 @@ class Csms:
 _QUIET = logging.getLogger("holdfast.csms")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
+
+
+async def main(arguments=None):
+    """The program: a CSMS for any station, every message as a line, and a prompt."""
+    from tools.prompt import Prompt
+    from tools.timeline import Timeline
+
+    parser = argparse.ArgumentParser(prog="python -m tools.csms", description="Development CSMS for OCPP 2.0.1.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0 for boards in the network)")
+    parser.add_argument("--port", type=int, default=9000)
+    parser.add_argument("--password", help="Basic auth password of every station (default: none is asked for)")
+    parser.add_argument("--token", action="append", metavar="TOKEN",
+                        help="an accepted token; may be repeated (default: %s)" % ", ".join(TOKENS))
+    wanted = parser.parse_args(arguments)
+    csms = Csms(wanted.token or TOKENS, wanted.host, wanted.port, wanted.password)
+    began = time.time() - time.monotonic()
+    timeline = Timeline(names=True, clock=lambda at: time.strftime("%H:%M:%S", time.localtime(began + at)))
+    csms.watch(timeline.frame)
+    prompt = Prompt(csms, write=timeline.say)
+    try:
+        await csms.start()
+    except OSError as error:
+        print("can not listen on %s port %d: %s" % (wanted.host, wanted.port, error.strerror), file=sys.stderr)
+        return 1
+    timeline.say("CSMS for OCPP 2.0.1 at %s/STATION-ID, accepted tokens: %s" % (csms.url, ", ".join(csms.tokens)))
+    timeline.say("help lists the commands; Ctrl-C or quit ends")
+    await prompt.run()
+    if not prompt.over and not sys.stdin.isatty():
+        await asyncio.Event().wait()        # the input has ended (a service, a container): serve on until a signal
+    await csms.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main()))
+    except KeyboardInterrupt:
+        sys.exit(0)
