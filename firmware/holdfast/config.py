@@ -8,9 +8,9 @@ by the device model itself.
 import json
 
 from holdfast import device_model
+from holdfast.blocks.types import connector_type
 from holdfast.hardware import DRIVERS
 from holdfast.payload import PROPERTY, array_of, object_of, one_of
-from holdfast.reservations import CONNECTOR_TYPES
 
 PATH = "/config.json"
 PORTS = {"ws": 80}  # schemes that can be dialled, with the port where the URL names none
@@ -108,7 +108,7 @@ def load(content):
         values = json.loads(content)
     except ValueError:
         raise ConfigError("", "not JSON")
-    connector_type = _expect("not a connector type of OCPP 2.0.1", lambda value: one_of(CONNECTOR_TYPES)(value) is None)
+    connectors = array_of(_expect("not a connector type of OCPP 2.0.1", lambda value: not connector_type(value)), 1, 4)
     # The rule is made here and not kept: it is wanted once.
     fault = object_of(
         "station_id", _expect("not 1 to 48 letters, digits or characters of *-_=+|@.", _station_id),
@@ -117,8 +117,8 @@ def load(content):
         "vendor_name?", _text(1, 50),  # the lengths of ChargingStationType in BootNotificationRequest
         "model?", _text(1, 20),
         "serial_number?", _text(1, 25),
-        "evses", array_of(object_of("connectors", array_of(connector_type, 1, 4)), 1, 8),
-        "hardware?", _expect("not one of: " + DRIVERS, lambda value: one_of(DRIVERS)(value) is None),
+        "evses", array_of(object_of("connectors", connectors), 1, 8),
+        "hardware?", _expect("not one of: " + DRIVERS, lambda value: not one_of(DRIVERS)(value)),
         "message_limit?", _expect("not an integer from 1024 to 65536",
                                   lambda value: type(value) is int and 1024 <= value <= 65536),
         "variables?", _variables,

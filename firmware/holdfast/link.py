@@ -133,11 +133,16 @@ class Link:
                 self._rest = True
                 await self._session()
 
+    async def abandon(self):
+        """Close the socket without a word, after the event loop has been stopped."""
+        if self._stream:
+            await self._stream.wait_closed()
+
     async def _pause(self):
         get = self.station.variables.integer
         seconds = backoff_seconds(
-            self._failures, get("OCPPCommCtrlr", "RetryBackOffWaitMinimum"),
-            get("OCPPCommCtrlr", "RetryBackOffRandomRange"), get("OCPPCommCtrlr", "RetryBackOffRepeatTimes"),
+            self._failures, get("OCPPCommCtrlr.RetryBackOffWaitMinimum"),
+            get("OCPPCommCtrlr.RetryBackOffRandomRange"), get("OCPPCommCtrlr.RetryBackOffRepeatTimes"),
             lambda n: int.from_bytes(self.urandom(4), "big") % (n + 1))
         self._failures += 1
         self.state = "waiting"
@@ -238,7 +243,7 @@ class Link:
             self._until(GOODBYE, "the CSMS does not read")
         elif self.state == "open":
             # Asked for again after each message, because the message may have been the one that changes it.
-            self._interval = 1000 * self.station.variables.integer("OCPPCommCtrlr", "WebSocketPingInterval")
+            self._interval = 1000 * self.station.variables.integer("OCPPCommCtrlr.WebSocketPingInterval")
         self.changed()
         self.poke()
         return over

@@ -1,9 +1,10 @@
 """Runs link.py on MicroPython around a station that only tells what happens to it: one line each on standard output.
 
 Usage: micropython link_harness.py FIRMWARE_DIR JSON_OF_A_CONFIG JSON_OF_VARIABLES SPEED
-The clock of the link runs SPEED times faster than the wall. Lines that come in: `send TEXT`, `connect`, `disconnect`,
-`fail` (the next message makes the station raise), `state`, `memory`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`,
-`log LEVEL …`, `state …`, `crash …`.
+The clock of the link runs SPEED times faster than the wall.
+Lines that come in: `send TEXT`, `connect`, `disconnect`, `fail` (the next message makes the station raise), `state`,
+`memory`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`, `log LEVEL …`, `state …`, `memory …`,
+`crash …`.
 """
 
 import asyncio
@@ -39,8 +40,8 @@ class Variables:
     def __init__(self, values):
         self.values = values
 
-    def integer(self, component, variable, instance=None):
-        return self.values[component + "." + variable]
+    def integer(self, name):
+        return self.values[name]
 
 
 class Station:
@@ -106,9 +107,6 @@ async def main():
             break
         if word == "send":
             station.frames.append(rest)
-            link.poke()
-        elif word == "flood":
-            station.frames.extend(["x" * 1000] * int(rest))
             link.poke()
         elif word == "connect":
             link.connect()

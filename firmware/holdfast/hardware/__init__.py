@@ -6,8 +6,8 @@ Hardware(config) is made once at power-on, with every contactor open. It offers:
   plugged in at power-on is reported like one that is plugged in later. `now()` gives the monotonic milliseconds.
 * `contactor(evse_id, closed)`: close or open the power path of an EVSE. The station calls it after every event that
   changes it. Opening never fails and never waits; asking twice for the same changes nothing.
-* `run()`: a coroutine that watches the pins for ever, or None when the driver needs no task of its own. It must not
-  block for longer than a few milliseconds.
+* `run`: a coroutine function that watches the pins for ever and never blocks for longer than a few milliseconds; None
+  when the driver needs no task of its own.
 * `simulated`: True only if a console may pretend to be the car, the driver and the calendar; see simulated.py.
 
 What happens to the hardware is told to the station, from within the event loop and never from an interrupt:

@@ -1,0 +1,196 @@
+"""The agent on a board: it wires station, flash, hardware, link and console together and keeps them running.
+
+The tasks are: the link, the timer, the console, and the hardware's own if it has one. A task that raises what nobody
+expected is logged with its traceback and started again a second later: a charger has nobody to restart it. A wrong
+configuration leaves the console, which tells what is wrong. Ctrl-C opens the contactors and ends it all.
+"""
+
+import asyncio
+import gc
+import io
+import os
+import sys
+import time
+
+from holdfast import config
+from holdfast.console import Console, Typing, serve
+from holdfast.flash import Records
+from holdfast.hardware import driver
+from holdfast.link import Link
+from holdfast.log import Log
+from holdfast.station import Station
+
+try:
+    import machine
+except ImportError:  # not on a board
+    machine = None
+
+PACE = 200  # ms between looks at the timers, at the most
+AGAIN = 1000  # ms until a task that failed is started again
+FAREWELL = 5000  # ms to send what is still to be said before a restart
+
+
+class Monotonic:
+    """Milliseconds since it was made, an integer that never wraps: call it.
+
+    `ticks()` and `difference(later, earlier)` as time.ticks_ms and time.ticks_diff, which wrap after 12.4 days on a
+    32-bit board. To be called at least every 6 days.
+    """
+
+    def __init__(self, ticks, difference):
+        self._ticks = ticks
+        self._difference = difference
+        self._last = ticks()
+        self._passed = 0
+
+    def __call__(self):
+        ticks = self._ticks()
+        self._passed += self._difference(ticks, self._last)
+        self._last = ticks
+        return self._passed
+
+
+def boot_reason():
+    """BootReasonEnumType, as far as the chip knows why it runs."""
+    cause = getattr(machine, "reset_cause", lambda: None)()
+    for name, reason in (("PWRON_RESET", "PowerUp"), ("WDT_RESET", "Watchdog"), ("SOFT_RESET", "LocalReset")):
+        if cause == getattr(machine, name, None):
+            return reason
+    return "Unknown"
+
+
+class Agent:
+    """Everything of one board. `root`: the directory of config.json and the records, "" on a board."""
+
+    def __init__(self, root=""):
+        self.now = Monotonic(time.ticks_ms, time.ticks_diff)
+        self.config = self.station = self.link = self.hardware = self.config_error = None
+        self.log = Log(self._time, echo=self._echo)
+        self.console = Console(self)
+        self._typing = Typing(self.console)
+        self._due = 0  # when the station wants its next tick
+        self._restart = None  # why the board is to be restarted
+        try:
+            self.config = config.read(root + config.PATH)
+        except config.ConfigError as error:
+            self.config_error = str(error)
+            self.log("error", "no station: " + self.config_error)
+            return
+        for warning in self.config.warnings:
+            self.log("warning", warning)
+        self.hardware = driver(self.config)
+        self.station = Station(self.config, Records(root + "/records"), self.hardware, os.urandom, self.log)
+        self.link = Link(self.config, self.station, self.log, self.now, os.urandom, self.changed)
+
+    def run(self):
+        """Run until Ctrl-C. It may come between any two instructions, so only a restart goes on from there."""
+        try:
+            asyncio.run(self._main())
+        except KeyboardInterrupt:
+            self._open_contactors()
+            if self.link:
+                asyncio.new_event_loop()
+                asyncio.run(self.link.abandon())
+            self._show("\nholdfast: stopped, contactors open; `station` and `agent` are at hand, Ctrl-D starts again\n")
+
+    def changed(self):
+        """Something was told to the station: its timers may have changed, and it may have something to send."""
+        if self.station:
+            now = self.now()
+            self._due = now + self.station.next_tick(now)
+            self.link.poke()
+
+    def restart(self, reason):
+        """Restart the board soon. `reason`: BootReasonEnumType."""
+        if self.station:
+            self.station.restart(self.now(), reason)
+        self._restart = reason
+
+    def memory(self):
+        """(bytes used, bytes free) of the heap, after tidying up."""
+        gc.collect()
+        return gc.mem_alloc(), gc.mem_free()
+
+    # --- the tasks
+
+    async def _main(self):
+        if self.station:
+            self.station.start(self.now(), boot_reason())
+            self.hardware.attach(self.station, self.now)
+            self.changed()
+            asyncio.create_task(self._keep("link", self.link.run))
+            if self.hardware.run:
+                asyncio.create_task(self._keep("hardware", self.hardware.run))
+        asyncio.create_task(self._keep("console", self._console))
+        await self._keep("timer", self._timer)
+
+    async def _keep(self, name, task):
+        """Run a task for as long as it wants, whatever happens to it."""
+        while True:
+            try:
+                return await task()
+            except Exception as error:  # noqa: BLE001 -- the last resort: logged, and started again
+                gc.collect()
+                trace = io.StringIO()
+                sys.print_exception(error, trace)
+                for line in trace.getvalue().strip().split("\n"):
+                    self.log("error", name + ": " + line.strip())
+            await asyncio.sleep_ms(AGAIN)
+
+    async def _console(self):
+        try:
+            await serve(self.console, self._typing, self.now, self._show)
+        except Exception:
+            self._show("error the command failed, see the log\n")  # whoever gave it waits for this line
+            raise
+
+    async def _timer(self):
+        while True:
+            now = self.now()
+            if self.station:
+                if now >= self._due:
+                    self._due = now + AGAIN  # in case it raises
+                    self.station.tick(now)
+                    self.changed()
+                    gc.collect()
+                self.link.tick(now)
+                self._restart = self._restart or self.station.reboot_requested
+            if self._restart:
+                await self._farewell()
+            await asyncio.sleep_ms(max(0, min(PACE, self._due - now)) if self.station else PACE)
+
+    async def _farewell(self):
+        """Send what is still to be said, then restart."""
+        self.log("info", "restarting: " + self._restart)
+        if self.station:
+            deadline = self.now() + FAREWELL
+            while self.link.state == "open" and not self.station.all_said() and self.now() < deadline:
+                await asyncio.sleep_ms(20)
+            self.link.disconnect()
+            while self.link.state != "off" and self.now() < deadline:
+                await asyncio.sleep_ms(20)
+            self._open_contactors()
+        getattr(machine, "reset", sys.exit)()
+
+    # --- small things
+
+    def _open_contactors(self):
+        if self.station:
+            for evse in self.station.evses:
+                self.hardware.contactor(evse.id, False)
+
+    def _time(self):
+        now = self.now()
+        return self.station and self.station.clock.utc(now), now
+
+    def _echo(self, line):
+        # The log as it grows, around what somebody is typing.
+        if self.console.follow:
+            typed = self._typing.shown
+            self._show("%s# %s\n%s" % ("\n" if typed else "", line, typed))
+
+    def _show(self, text):
+        try:
+            sys.stdout.write(text)
+        except OSError:  # nobody listens any more: no reason to stop a charger
+            self.console.follow = False
