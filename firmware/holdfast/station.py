@@ -298,6 +298,12 @@ class Station:
         self.clock.shift(seconds)
         self.settle(now)
 
+    def open_contactors(self):
+        """Something unforeseen happened: no energy anywhere, until the next event finds that the facts allow it."""
+        for index, evse in enumerate(self.evses):
+            self._contactors[index] = False
+            self.hardware.contactor(evse.id, False)
+
     # --- what the blocks use
 
     def online(self):
