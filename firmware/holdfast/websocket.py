@@ -369,7 +369,7 @@ class WebSocket:
         code, reason = NO_CODE, payload[2:]
         if payload:
             code = int.from_bytes(payload[:2], "big")
-            if len(payload) == 1 or not code_may_travel(code):
+            if not code_may_travel(code):  # a payload of one byte makes no valid code either
                 return self._fail(PROTOCOL_ERROR, "malformed close frame")
             if check_utf8(reason):
                 return self._fail(BAD_DATA, "not UTF-8")

@@ -221,6 +221,13 @@ def test_nothing_is_heard_after_a_refusal():
     assert ws.next_event() is None and ws.state == "closed" and not ws.take()
 
 
+def test_close_while_the_refusal_is_not_read_yet_does_not_make_two_of_it():
+    ws = peer.client()
+    ws.feed(b"HTTP/1.1 404 Not Found\r\n\r\n")
+    ws.close()
+    assert peer.events(ws) == [("refused", 404, "404 Not Found")]
+
+
 def test_nothing_can_be_sent_before_the_answer():
     ws = peer.client()
     ws.take()
