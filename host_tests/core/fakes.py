@@ -11,6 +11,12 @@ from holdfast.station import Station
 # 2026-11-23T12:00:00Z, the time at which every fake CSMS accepts its station.
 NOON = 1795435200
 
+# `on_frame(frame, action)` sees every frame a Desk's station sends, parsed; `action` is the one of the CALL that a
+# CALLRESULT answers, else None. Under pytest, conftest.py puts a check against OCPP's schemas here.
+on_frame = None
+
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 
 class FakeRecords:
     """The record store of flash.py, in a dict. `fail_with`: errno that every write then fails with."""
@@ -28,6 +34,7 @@ class FakeRecords:
 
     def put(self, name, payload):
         assert len(payload) <= 116, "record too long"
+        assert len(name) <= 64 and all([c in _NAME_CHARACTERS for c in name]), "record name " + name
         self._write()
         self.files[name] = bytes(payload)
 
@@ -104,6 +111,7 @@ class Desk:
         self.sent = []
         self.answers = []
         self.calls = 0
+        self.asked = {}  # message id -> action of the CSMS's CALLs
         self.skew = 0
         self.replies = {
             "BootNotification": self.accept,
@@ -172,6 +180,8 @@ class Desk:
                 return
             for text in frames:
                 frame = json.loads(text)
+                if on_frame:
+                    on_frame(frame, self.asked.get(frame[1]))
                 if frame[0] == 2:
                     self.sent.append((frame[2], frame[3]))
                     self._reply(frame)
@@ -195,6 +205,7 @@ class Desk:
         """A CALL of the CSMS. Returns the payload of the CALLRESULT, or the error code as a str."""
         self.calls += 1
         message_id = "csms-%d" % self.calls
+        self.asked[message_id] = action
         self.receive([2, message_id, action, payload])
         self.pump()
         for frame in self.answers:
