@@ -59,7 +59,7 @@ class Console:
                 raise ValueError("too few words" if len(given) < least else "too many words")
             result = handler(now, *[_value(wanted[i], given[i]) for i in range(len(given))])
         except ValueError as error:
-            return ["error %s; usage: %s %s" % (error, name, usage)]
+            return [("error %s; usage: %s %s" % (error, name, usage)).strip()]
         return result + ["ok"] if type(result) is list else ["ok " + result]
 
     def commands(self):
