@@ -6,8 +6,8 @@ input makes it raise; memory stays bounded by the message limit, whatever length
 a connection is always exactly one of "refused" (it never opened) and "closed" (it had been open).
 """
 
+import hashlib
 from binascii import b2a_base64
-from hashlib import sha1
 
 # Opcodes, RFC 6455 §5.2: three of data and, with bit 3 set, three of control. All others are reserved.
 CONTINUATION = 0
@@ -120,7 +120,7 @@ class WebSocket:
         self._ended = False  # the last event is in the queue; nothing more is listened to
         self._farewell = None  # payload of the close frame that goes out with that event
         key = b2a_base64(urandom(16)).strip()
-        self._accept = b2a_base64(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).strip()
+        self._accept = b2a_base64(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).strip()
         self._out = bytearray((
             "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: %s\r\n%s\r\n"
