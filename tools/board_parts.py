@@ -1,0 +1,219 @@
+"""The pieces a virtual board is made of: the interpreter's process, its flash as seen from outside, its serial port.
+
+They know nothing of each other; tools/virtual_board.py drives them from one thread.
+"""
+
+import collections
+import ctypes
+import fcntl
+import os
+import pty
+import random
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import threading
+import time
+import tty
+from pathlib import Path
+
+from tools.board_console import BoardError
+
+START = Path(__file__).resolve().parent / "board" / "start.py"
+BLOCK = 4096
+JOURNAL_HEAD = struct.Struct("<BBHIIIIII")  # as tools/board/nor.py writes it
+PROGRAM = 1
+CUT_MODES = ("not done", "half done", "garbled", "done")
+BACKLOG = 1024 * 1024  # bytes kept for a client of the serial port that does not read
+
+# The unix port takes a second SIGINT, sent before it has seen the first, as an order to exit.
+INTERRUPT_PAUSE = 0.05
+
+Cut = collections.namedtuple("Cut", "mode kind operation address length")
+Cut.__doc__ = """What a power cut did to the flash: mode is one of CUT_MODES, or "idle" when no operation was in
+progress; kind is "program" or "erase", operation its number since the board was made, address and length in bytes."""
+
+Counters = collections.namedtuple("Counters", "operations programs erases programmed violations")
+Counters.__doc__ = """Flash operations since the board was made, bytes programmed, and programs over unerased bytes."""
+
+
+class Flash:
+    """The image, and two files in `directory`: what the device inside the interpreter does, and what it shall do."""
+
+    def __init__(self, image, directory, seed):
+        self._image = os.open(image, os.O_RDWR)
+        try:
+            fcntl.flock(self._image, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._image)
+            raise BoardError("%s is in use by another virtual board" % image)
+        self._control = _create(directory, "control", bytes(8))
+        self._journal = _create(directory, "journal", bytes(JOURNAL_HEAD.size + BLOCK))
+        self._random = random.Random(seed)
+
+    def close(self):
+        for fd in (self._image, self._control, self._journal):
+            os.close(fd)
+
+    def counters(self):
+        return Counters(*self._head()[4:])
+
+    def fail(self, errno):
+        """Programs and erases fail with `errno`; 0: they work."""
+        os.pwrite(self._control, bytes((errno,)), 0)
+
+    def cut_at(self, operation):
+        """The device asks for a power cut in the operation of this number; 0: in none."""
+        os.pwrite(self._control, struct.pack("<I", operation), 4)
+
+    def tear(self, mode=None):
+        """Finish the operation that was in progress as a dying power supply would. The interpreter has ended."""
+        self.cut_at(0)
+        state, kind, length, address, operation = self._head()[:5]
+        if not state:
+            return Cut("idle", None, operation, None, None)
+        noted = os.pread(self._journal, length, JOURNAL_HEAD.size)
+        erased = b"\xff" * length
+        before, after = (erased, noted) if kind == PROGRAM else (noted, erased)
+        mode = mode or self._random.choice(CUT_MODES)
+        if mode == "not done":
+            found = before
+        elif mode == "half done":
+            found = after[: length // 2] + before[length // 2 :]
+        elif mode == "done":
+            found = after
+        elif kind == PROGRAM:  # some of the bits that had to be cleared are
+            found = bytes(byte | noise for byte, noise in zip(after, self._random.randbytes(length)))
+        else:  # a block on its way to erased may read as anything
+            found = self._random.randbytes(length)
+        os.pwrite(self._image, found, address)
+        os.pwrite(self._journal, bytes(1), 0)
+        return Cut(mode, "program" if kind == PROGRAM else "erase", operation, address, length)
+
+    def _head(self):
+        return JOURNAL_HEAD.unpack(os.pread(self._journal, JOURNAL_HEAD.size, 0))
+
+
+class Chip:
+    """One run of the interpreter, from reset to reset. `serial` is its standard input and output."""
+
+    def __init__(self, micropython, heap, image, directory, raw, cause, unique_id, times):
+        self.serial, serial = socket.socketpair()
+        self.control, control = socket.socketpair()
+        command = [micropython, "-X", "heapsize=" + heap, "-i", str(START)]
+        command += [image, directory, str(control.fileno()), "raw" if raw else "friendly"]
+        command += [str(cause), unique_id.hex(), *map(str, times)]
+        with serial, control:
+            self.process = subprocess.Popen(
+                command,
+                stdin=serial,
+                stdout=serial,
+                stderr=serial,
+                pass_fds=[control.fileno()],
+                cwd=directory,
+                env={"HOME": directory, "TZ": "UTC0", "PATH": os.environ.get("PATH", "")},
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        self.serial.setblocking(False)
+        self.control.setblocking(False)
+        self.typed = bytearray()
+        self.begun = False  # the file system is mounted, scripts run
+        self.started = threading.Event()  # begun, or never will
+        self._interrupted_at = 0
+        self._again_at = None
+
+    def end(self):
+        """SIGKILL. Its output can still be read. Returns the exit code, negative for the signal that ended it."""
+        self.process.kill()
+        return self.process.wait()
+
+    def running(self):
+        """True while code runs and Ctrl-C means KeyboardInterrupt: the port handles SIGINT only then."""
+        try:
+            with open("/proc/%d/status" % self.process.pid) as status:
+                for line in status:
+                    if line.startswith("SigCgt:"):
+                        return bool(int(line.split()[1], 16) & 1 << signal.SIGINT - 1)
+        except OSError:
+            pass
+        return False
+
+    def interrupt(self):
+        now = time.monotonic()
+        if now - self._interrupted_at >= INTERRUPT_PAUSE:
+            self._interrupted_at = now
+            self.process.send_signal(signal.SIGINT)
+
+    def postpone_interrupt(self):
+        """Ctrl-C came in the middle of a flash operation: the device wants it a moment later.
+
+        The moment is random, or a program that does nothing but write might be met inside operations every time.
+        """
+        self._again_at = time.monotonic() + 0.002 * random.random()
+
+    def pause(self):
+        """How long to wait for other things until `interrupt_again`, in seconds; None for any time."""
+        return None if self._again_at is None else max(0, self._again_at - time.monotonic())
+
+    def interrupt_again(self):
+        if self._again_at is not None and time.monotonic() >= self._again_at:
+            self._again_at = None
+            if self.running():
+                self._interrupted_at = time.monotonic()
+                self.process.send_signal(signal.SIGINT)
+
+
+class SerialPort:
+    """A pty. Like a USB serial adapter it keeps nothing for a client that has not opened it."""
+
+    def __init__(self):
+        self.fd, slave = pty.openpty()
+        tty.setraw(slave, termios.TCSANOW)
+        self.name = os.ttyname(slave)
+        os.close(slave)  # from now on poll() says POLLHUP while no client has it open
+        os.set_blocking(self.fd, False)
+        self._hung_up = select.poll()
+        self._hung_up.register(self.fd, 0)
+        self._waiting = bytearray()
+
+    def read(self):
+        """All that the client has typed; b"" when nothing."""
+        data = b""
+        while True:
+            try:
+                data += os.read(self.fd, 4096)
+            except OSError:  # EAGAIN: nothing more; EIO: no client
+                return data
+
+    def write(self, data):
+        """Send to the client, also what it could not take before; call again when the port becomes writable."""
+        if self._hung_up.poll(0):
+            self._waiting.clear()
+            return
+        self._waiting += data
+        del self._waiting[:-BACKLOG]
+        while self._waiting:
+            try:
+                del self._waiting[: os.write(self.fd, self._waiting)]
+            except OSError:
+                return
+
+    def close(self):
+        os.close(self.fd)
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent():
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no interpreter outlives the thread that drives it
+
+
+def _create(directory, name, content):
+    fd = os.open(os.path.join(directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.pwrite(fd, content, 0)
+    return fd
