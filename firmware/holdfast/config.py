@@ -19,15 +19,10 @@ _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 
 
 class ConfigError(Exception):
-    """`path` of the field, like `evses[0].connectors[1]` ("" for the whole file), and what is wrong (`text`)."""
-
-    def __init__(self, path, text):
-        super().__init__(path, text)
-        self.path = path
-        self.text = text
+    """args: path of the field, like `evses[0].connectors[1]` ("" for the whole file), and what is wrong with it."""
 
     def __str__(self):
-        return "%s: %s" % (self.path or "config.json", self.text)
+        return "%s: %s" % (self.args[0] or "config.json", self.args[1])
 
 
 def split_url(url):
