@@ -158,7 +158,7 @@ class Reservations:
         if evse_id is None:
             spare = available and _matching(floating + [available]) > served
         else:
-            spare = available and _matching([mask & ~available for mask in floating]) == served
+            spare = available and _matching_without(floating, available) == served
         if spare:
             return "Accepted"  # H01.FR.04, .06, .23
         if occupied or available:
@@ -173,7 +173,10 @@ class Reservations:
     # --- who may use it?
 
     def claim(self, evse, token, group):
-        """The reservation that lets this token use this EVSE, or None (H03.FR.01–06)."""
+        """The reservation that lets this token use this EVSE, or None (H03.FR.01–06).
+
+        Whoever may use any of several EVSEs may not use the one that somebody else has been promised (H01.FR.07, .09).
+        """
         if not self.enabled:
             return None
         specific = self.specific(evse.id)
@@ -181,7 +184,9 @@ class Reservations:
             return specific if _matches(specific, token, group) else None
         for reservation in self._floating():
             if evse.usable_types(reservation.connector_type) and _matches(reservation, token, group):
-                return reservation
+                others = self._floating_masks(reservation.id)
+                if _matching_without(others, _bit(evse)) + 1 >= _matching(self._floating_masks()):
+                    return reservation
         return None
 
     def closed(self, evse):
@@ -254,7 +259,7 @@ class Reservations:
         served = _matching(masks)
         needed = 0
         for evse in self.site.evses:
-            if served and _matching([mask & ~_bit(evse) for mask in masks]) < served:
+            if served and _matching_without(masks, _bit(evse)) < served:
                 needed |= _bit(evse)
         return needed
 
@@ -271,6 +276,11 @@ def _matching(masks):
     """How many of the masks can each have a bit of their own: the size of a maximum bipartite matching."""
     owners = {}
     return sum([_place_one(masks, index, owners, [0]) for index in range(len(masks))])
+
+
+def _matching_without(masks, bits):
+    """The same when nobody may have those bits."""
+    return _matching([mask & ~bits for mask in masks])
 
 
 def _place_one(masks, index, owners, tried):

@@ -98,7 +98,8 @@ class Urandom:
 class Desk:
     """A station and the CSMS that talks to it. `now` is the monotonic clock in ms.
 
-    `sent` lists (action, payload) of every CALL of the station since `clear`. The CSMS answers each at once from
+    `sent` lists (action, payload) of every CALL of the station since `clear`, `answers` its answers, `wire` all its
+    frames in order: the action of a CALL, "answer" for an answer. The CSMS answers each at once from
     `replies` (action -> payload, or a function of the payload, or None for silence, or a str: that CALLERROR).
     """
 
@@ -110,6 +111,7 @@ class Desk:
         self.lines = []
         self.sent = []
         self.answers = []
+        self.wire = []
         self.calls = 0
         self.asked = {}  # message id -> action of the CSMS's CALLs
         self.skew = 0
@@ -163,6 +165,7 @@ class Desk:
     def clear(self):
         self.sent = []
         self.answers = []
+        self.wire = []
 
     def wait(self, seconds):
         """Let time pass, with a tick whenever the station asked for one."""
@@ -182,6 +185,7 @@ class Desk:
                 frame = json.loads(text)
                 if on_frame:
                     on_frame(frame, self.asked.get(frame[1]))
+                self.wire.append(frame[2] if frame[0] == 2 else "answer")
                 if frame[0] == 2:
                     self.sent.append((frame[2], frame[3]))
                     self._reply(frame)
@@ -275,6 +279,11 @@ class Desk:
     def updates(self):
         """(reservationId, status) of every ReservationStatusUpdate since `clear`, in order."""
         return [(p["reservationId"], p["reservationUpdateStatus"]) for p in self.of("ReservationStatusUpdate")]
+
+    def events(self):
+        """(eventType, triggerReason, chargingState) of every TransactionEvent since `clear`, in order."""
+        return [(p["eventType"], p["triggerReason"], p["transactionInfo"]["chargingState"])
+                for p in self.of("TransactionEvent")]
 
     def status(self, evse_id, connector_id=1):
         """What the station itself takes a connector's status to be."""
