@@ -59,7 +59,7 @@ def integer_between(lowest, highest):
     return check
 
 
-# OCPP 2.0.1 Part 2 section 2.1.1: an integer has 32 bits, one of them for the sign.
+# OCPP 2.0.1 Part 2, primitive datatypes: an integer has 32 bits, one of them for the sign.
 integer = integer_between(-0x80000000, 0x7FFFFFFF)
 
 
@@ -87,7 +87,11 @@ def _printable(value):
 
 
 def identifier(max_length):
-    """A string of at most so many characters, all of them printable ASCII (OCPP's identifierString)."""
+    """A string of at most so many characters, all of them printable ASCII.
+
+    OCPP's identifierString (Part 2, primitive datatypes) has letters, digits and *-_=:+|@. only, but tokens with a
+    space or a slash are about, and refusing them helps nobody.
+    """
     fits = text(max_length)
 
     def check(value, fits=fits):
@@ -159,7 +163,7 @@ def _unknown(value, fields):
     # The fault of the property that no field declares. What goes back to the CSMS in its path came from outside, so it
     # is short and plain, or not shown. MicroPython's JSON reader lets names through that are not even strings.
     for key in value:
-        plain = type(key) is str and len(key) <= 50 and _printable(key)
+        plain = type(key) is str and 0 < len(key) <= 50 and _printable(key)
         if not plain or key.endswith("?") or key not in fields and key + "?" not in fields:
             return (FORMAT, key if plain else "?", "unknown property")
 

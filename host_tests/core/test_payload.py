@@ -157,14 +157,14 @@ def test_null_is_not_the_same_as_absent():
 
 def test_an_unknown_property_is_a_format_violation():
     rule = object_of("id", integer, "evseId?", integer)
-    for name in ("extra", "ID", "id?", "evseId?", "?", "", "customData?", "id "):
+    for name in ("extra", "ID", "id?", "evseId?", "?", "customData?", "id "):
         assert place(rule({"id": 1, name: 1})) == (FORMAT, name), name
 
 
 def test_an_unknown_name_comes_back_only_if_it_is_short_and_plain():
     rule = object_of()
     assert place(rule({"x" * 50: 1})) == (FORMAT, "x" * 50)
-    for name in ("x" * 51, "\u00e9", "a\nb", json.loads('"\\ud800"')):
+    for name in ("", "x" * 51, "\u00e9", "a\nb", json.loads('"\\ud800"')):
         assert place(rule({name: 1})) == (FORMAT, "?")
 
 
@@ -288,7 +288,8 @@ def test_checking_leaves_nothing_behind():
 
 
 def test_every_fault_has_a_text_for_people():
-    for fault in (integer(None), integer(2 ** 40), number(None), boolean(0), text(1)(0), text(1)("xx"),
-                  identifier(9)("\n"), one_of("a")("b"), date_time("x"), array_of(integer)([]),
-                  array_of(integer, 0, 0)([1]), object_of()(0), object_of("a", integer)({}), object_of()({"a": 1}), object_of()({2: 1})):
+    for fault in (
+            integer(None), integer(2 ** 40), number(None), boolean(0), text(1)(0), text(1)("xx"), identifier(9)("\n"),
+            one_of("a")("b"), date_time("x"), array_of(integer)([]), array_of(integer, 0, 0)([1]), object_of()(0),
+            object_of("a", integer)({}), object_of()({"a": 1}), object_of()({2: 1})):
         assert len(fault) == 3 and type(fault[2]) is str and 0 < len(fault[2]) < 60
