@@ -68,8 +68,8 @@ def fault(entry, value):
             return "must be " + (limits or "true or false")
     elif data_type == "integer":
         digits = value[1:] if value[:1] == "-" else value
-        # isdigit() alone takes digits of other scripts; ten of them are more than 32 bits hold.
-        if not 0 < len(digits) <= 10 or not all([c in "0123456789" for c in digits]):
+        # Ten digits are more than 32 bits hold; isdigit() would take digits of other scripts.
+        if not 0 < len(digits) <= 10 or digits.strip("0123456789"):
             return "must be an integer"
         if not limits[0] <= int(value) <= limits[1]:
             return "must be from %d to %d" % limits
