@@ -5,6 +5,8 @@ highest) for an integer, the allowed words for a list, the longest length for a 
 "Component.Variable" or "Component.Variable[Instance]" and compare without regard to letter case.
 """
 
+from holdfast.transactions import POINTS
+
 READ_ONLY, READ_WRITE = "ReadOnly", "ReadWrite"
 
 _BIG = 0x7FFFFFFF
@@ -33,9 +35,8 @@ VARIABLES = (
     ("TxCtrlr.EVConnectionTimeOut", READ_WRITE, "integer", "60", (1, 86400)),
     ("TxCtrlr.StopTxOnEVSideDisconnect", READ_ONLY, "boolean", "true", "true"),
     ("TxCtrlr.StopTxOnInvalidId", READ_WRITE, "boolean", "true", None),
-    ("TxCtrlr.TxStartPoint", READ_WRITE, "MemberList", "PowerPathClosed", "EVConnected Authorized PowerPathClosed"),
-    ("TxCtrlr.TxStopPoint", READ_WRITE, "MemberList", "EVConnected,Authorized",
-     "EVConnected Authorized PowerPathClosed"),
+    ("TxCtrlr.TxStartPoint", READ_WRITE, "MemberList", "PowerPathClosed", POINTS),
+    ("TxCtrlr.TxStopPoint", READ_WRITE, "MemberList", "EVConnected,Authorized", POINTS),
 )
 
 

@@ -8,10 +8,6 @@ named, never believed, and never stops the boot. Works on any directory, also on
 import os
 from binascii import crc32
 
-# Error numbers that are the same on every board; MicroPython's errno module does not name them all.
-_ENOENT = 2
-_EFBIG = 27
-
 
 def framed(name, payload):
     """The content of the file `name`: one byte format version, the payload, four bytes CRC-32 (big endian).
@@ -26,14 +22,6 @@ def unframed(name, content):
     """The payload of an unharmed record; None when anything about it is wrong."""
     payload = content[1:-4]
     return payload if framed(name, payload) == content else None
-
-
-def _is_open(file):
-    try:
-        file.tell()
-    except ValueError:
-        return False
-    return True
 
 
 class Records:
@@ -58,6 +46,7 @@ class Records:
         self.problems = []  # what was wrong then, as text
         self._stuck = {}  # path -> file that a failing flash kept from closing
         self._owed = None  # (name, content) that a failed change has to leave behind
+        self._blurred = False  # an operation failed: littlefs may see what is not there
 
     def load(self):
         """All unharmed records as a list of (name, payload bytes), in the order of their names."""
@@ -69,8 +58,10 @@ class Records:
             # before reading. The empty file is removed below as any other.
             self._write(self._path("mounted"), b"")
         except OSError as error:
+            self._blurred = True
             self._problem("flash cannot be written", error)
         try:
+            self._look_again()
             names = sorted(os.listdir(self._directory))
         except OSError as error:
             self._problem("records cannot be listed", error)
@@ -114,7 +105,7 @@ class Records:
         """Make `payload` (bytes) the record `name`, whether or not there is one; durable on return; raises OSError."""
         # With its five bytes of frame and its attributes, littlefs still keeps such a file inside the directory block.
         if len(payload) > 116:
-            raise OSError(_EFBIG)
+            raise OSError(27)  # EFBIG, which MicroPython's errno does not know
         self._change(name, framed(name, payload))
 
     def remove(self, name):
@@ -139,6 +130,7 @@ class Records:
                 self._write(self._path(name), content)
         except OSError as error:
             # An error says little: the operation may have been done all the same. What flash holds now decides.
+            self._blurred = True
             self._owed = (name, before)
             done = False
             try:
@@ -147,7 +139,7 @@ class Records:
                     self._owed = (name, content)
                 self._settle()
             except OSError:
-                pass  # still owed; the next change tries again
+                self._blurred = True  # and still owed: the next change tries again
             if not done:
                 raise error
 
@@ -155,6 +147,7 @@ class Records:
         """Leave on flash what a failed change owes, and get rid of its file; raises OSError when that fails."""
         if not self._owed:
             return
+        self._look_again()
         name, content = self._owed
         path = self._path(name)
         if content is None:
@@ -171,28 +164,45 @@ class Records:
         try:
             os.remove(path)
         except OSError as error:
-            if error.errno != _ENOENT:
+            if error.errno != 2:  # ENOENT
                 raise error
         self._let_go(path)
 
+    def _look_again(self):
+        """Make littlefs forget what it has cached; raises OSError when it cannot read.
+
+        After a read that failed, its cache claims to hold the block that it did not get. Walking over the whole file
+        system replaces it; the first walk may stumble over it.
+        """
+        if self._blurred:
+            try:
+                os.statvfs(self._directory)
+            except OSError:
+                pass
+            os.statvfs(self._directory)
+            self._blurred = False
+
     def _read(self, name):
         """The content of a file; None when it is absent or empty; raises OSError."""
+        self._look_again()
+        content = None
         try:
             file = open(self._path(name), "rb")
+            try:
+                content = file.read(122) or None  # a byte more than a record can have: a longer file is none
+            finally:
+                file.close()
         except OSError as error:
-            if error.errno != _ENOENT:
+            if error.errno != 2:  # ENOENT
+                self._blurred = True
                 raise error
-            return None
-        try:
-            return file.read(122) or None  # a byte more than a record can have: a longer file is none
-        finally:
-            file.close()
+        return content
 
     def _write(self, path, content):
         try:
             file = open(path, "wb")
         except OSError as error:
-            if error.errno != _ENOENT:
+            if error.errno != 2:  # ENOENT
                 raise error
             os.mkdir(self._directory)
             file = open(path, "wb")

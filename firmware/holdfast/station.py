@@ -23,19 +23,14 @@ from holdfast.transactions import charging_state
 
 _BLOCKS = (provisioning, variables, authorization, transactions, remote_control, availability, reservation)
 
-# Messages of OCPP 2.0.1 that this station knows by name and does not support: NotSupported, not NotImplemented.
-_KNOWN = (
-    " Authorize BootNotification CertificateSigned ClearCache ClearChargingProfile ClearDisplayMessage"
-    " ClearVariableMonitoring ClearedChargingLimit CostUpdated CustomerInformation DataTransfer DeleteCertificate"
-    " FirmwareStatusNotification Get15118EVCertificate GetBaseReport GetCertificateStatus GetChargingProfiles"
-    " GetCompositeSchedule GetDisplayMessages GetInstalledCertificateIds GetLocalListVersion GetLog"
-    " GetMonitoringReport GetReport GetTransactionStatus Heartbeat InstallCertificate LogStatusNotification"
-    " MeterValues NotifyChargingLimit NotifyCustomerInformation NotifyDisplayMessages NotifyEVChargingNeeds"
-    " NotifyEVChargingSchedule NotifyEvent NotifyMonitoringReport NotifyReport PublishFirmware"
-    " PublishFirmwareStatusNotification ReportChargingProfiles ReservationStatusUpdate SecurityEventNotification"
-    " SendLocalList SetChargingProfile SetDisplayMessage SetMonitoringBase SetMonitoringLevel SetNetworkProfile"
-    " SetVariableMonitoring SignCertificate StatusNotification TransactionEvent TriggerMessage UnlockConnector"
-    " UnpublishFirmware UpdateFirmware "
+# What a CSMS may ask of a station and this one knows by name but does not do: NotSupported, not NotImplemented.
+_NOT_SUPPORTED = (
+    "CertificateSigned ClearCache ClearChargingProfile ClearDisplayMessage ClearVariableMonitoring CostUpdated"
+    " CustomerInformation DataTransfer DeleteCertificate GetBaseReport GetChargingProfiles GetCompositeSchedule"
+    " GetDisplayMessages GetInstalledCertificateIds GetLocalListVersion GetLog GetMonitoringReport GetReport"
+    " GetTransactionStatus InstallCertificate PublishFirmware SendLocalList SetChargingProfile SetDisplayMessage"
+    " SetMonitoringBase SetMonitoringLevel SetNetworkProfile SetVariableMonitoring TriggerMessage UnlockConnector"
+    " UnpublishFirmware UpdateFirmware"
 )
 # What a station that is still Pending answers (B02.FR.01, .05).
 _WHILE_PENDING = ("GetVariables", "SetVariables", "Reset", "RequestStartTransaction")
@@ -436,7 +431,7 @@ class Station:
             raise rpc.CallError("SecurityError", "not accepted by the CSMS")  # B03.FR.08
         found = _rule(0, action)
         if found is None:
-            if action and " " not in action and " " + action + " " in _KNOWN:
+            if action in _NOT_SUPPORTED.split():
                 raise rpc.CallError("NotSupported", "not supported")
             raise rpc.CallError("NotImplemented", "unknown action")
         if self.registration == "Pending" and action not in _WHILE_PENDING:

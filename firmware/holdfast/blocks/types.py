@@ -6,6 +6,7 @@ reported. Types of one message only stand with that message in its block.
 """
 
 from holdfast.payload import array_of, date_time, identifier, integer, object_of, one_of, text
+from holdfast.reservations import CONNECTOR_TYPES, TOKEN_TYPES
 
 text_50 = text(50)
 text_36 = text(36)
@@ -33,13 +34,11 @@ component = object_of(
 
 attribute_type = one_of("Actual Target MinSet MaxSet")
 
-connector_type = one_of(
-    "cCCS1 cCCS2 cG105 cTesla cType1 cType2 s309-1P-16A s309-1P-32A s309-3P-16A s309-3P-32A sBS1361 sCEE-7-7 sType2 "
-    "sType3 Other1PhMax16A Other1PhOver16A Other3Ph Pan wInductive wResonant Undetermined Unknown")
+connector_type = one_of(CONNECTOR_TYPES)
 
 id_token = object_of(
     "idToken", identifier(36),
-    "type", one_of("Central eMAID ISO14443 ISO15693 KeyCode Local MacAddress NoAuthorization"),
+    "type", one_of(TOKEN_TYPES),
     "additionalInfo?", array_of(object_of(
         "additionalIdToken", text_36,
         "type", text_50,
