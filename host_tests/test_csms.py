@@ -3,6 +3,10 @@
 import asyncio
 import contextlib
 import json
+import pathlib
+import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -541,3 +545,46 @@ async def test_the_next_station_is_the_next_connection():
             await station.call("Heartbeat", {})
         assert seen[:5] == [("A", "--"), ("B", "--"), ("B", "--"), ("A", "<-"), ("A", "->")]
         assert len(csms.events("Heartbeat")) == 1
+
+
+# --- the program
+
+def test_make_csms_shows_what_passes_and_takes_commands():
+    program = subprocess.Popen(
+        [sys.executable, "-m", "tools.csms", "--port", "0", "--password", "sesame", "--token", "FRIEND"],
+        cwd=pathlib.Path(__file__).parent.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def read_until(text):
+        lines = []
+        for line in program.stdout:
+            lines.append(line)
+            if text in line:
+                return "".join(lines)
+        raise AssertionError("%r is not in %s" % (text, lines))
+
+    async def station(url):
+        async with websockets.asyncio.client.connect(url, subprotocols=["ocpp2.0.1"]) as socket:
+            scripted = Scripted(socket)
+            await scripted.call("BootNotification", BOOT)
+            info = (await scripted.call("Authorize", {"idToken": {"idToken": "FRIEND", "type": "ISO14443"}}))[2]
+            assert info["idTokenInfo"]["status"] == "Accepted"
+            program.stdin.write("cancel 7\n")
+            program.stdin.flush()
+            _, message_id, action, payload = await scripted.receive()
+            assert (action, payload) == ("CancelReservation", {"reservationId": 7})
+            await scripted.send(3, message_id, {"status": "Rejected"})
+            shown = await asyncio.to_thread(read_until, "reservation 7: cancel Rejected")
+            assert re.search(r"S1 +──▶ +BootNotification +PowerUp, Holdfast Scripted", shown)
+            assert re.search(r"S1 +◀── +CancelReservation +id 7", shown)
+            program.stdin.write("status\nquit\n")
+            program.stdin.flush()
+            await asyncio.to_thread(read_until, "CSMS: S1 is connected")
+    try:
+        url = re.search(r"ws://(\S+)/STATION-ID", read_until("ws://"))[1]
+        with pytest.raises(websockets.exceptions.InvalidStatus):
+            asyncio.run(station("ws://%s/S1" % url))
+        asyncio.run(asyncio.wait_for(station("ws://S1:sesame@%s/S1" % url), 20))
+        assert program.wait(10) == 0
+    finally:
+        program.kill()
+        program.wait()

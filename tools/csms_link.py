@@ -247,7 +247,7 @@ class StationLink(ocpp.v201.ChargePoint):
             pass
         finally:
             self.closed = (self._connection.close_code, self._connection.close_reason)
-            self._note("--", "disconnected (%s %s)" % self.closed)
+            self._note("--", ("disconnected (%s %s)" % self.closed).replace(" )", ")"))
             for task in self._tasks:
                 task.cancel()
             for future in self._pending.values():

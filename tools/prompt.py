@@ -66,7 +66,7 @@ def commands():
             ("connector", {"type": int, "nargs": "?"}))
     command("unplug EVSE", "take the cable out", "board", evse)
     command("swipe TOKEN [TYPE] [EVSE]", "present a token at the reader", "board",
-            ("token", {}), ("type", {"nargs": "?", "choices": ID_TOKEN_TYPES}), evse_if_any)
+            ("token", {}), ("type", {"nargs": "?"}), evse_if_any)
     command("fault EVSE [CODE]", "the hardware of an EVSE fails", "board", evse, ("code", {"nargs": "?"}))
     command("clear EVSE", "the fault is gone", "board", evse)
     command("suspend EVSE", "the car pauses", "board", evse)
@@ -155,6 +155,8 @@ class Prompt:
             return []
         if name == "station":
             return await self._to_board(line.strip()[len("station"):].strip())
+        if name == "swipe" and arguments.type and arguments.type.isdecimal() and arguments.evse is None:
+            return await self._to_board("swipe %s ISO14443 %s" % (arguments.token, arguments.type))
         if self.commands[name][2] == "board" and name != "power-cut":
             return await self._to_board(" ".join(shlex.split(line)))
         return await getattr(self, "_" + name.replace("-", "_"))(arguments)
@@ -354,7 +356,8 @@ class Prompt:
                     yield Completion(word, start_position=-last)
 
         HISTORY.parent.mkdir(parents=True, exist_ok=True)
-        session = PromptSession("holdfast> ", completer=Words(), history=FileHistory(str(HISTORY)))
+        session = PromptSession("holdfast> ", completer=Words(), history=FileHistory(str(HISTORY)),
+                                reserve_space_for_menu=4)
         with patch_stdout(raw=True):
             while not self.over:
                 try:

@@ -15,18 +15,20 @@ STYLES = {"Accepted": "green", "Available": "green", "Reserved": "bold yellow", 
 
 
 class Timeline:
-    """Prints what passes. `clock` turns a monotonic time into the text of the first column, else it counts from now."""
+    """Prints what passes. `clock` turns a monotonic time into the text of the first column, else it counts from now;
+    `names` says which station it was; without `empty` the answers that say nothing are left out.
+    """
 
-    def __init__(self, console=None, clock=None, names=False):
+    def __init__(self, console=None, clock=None, names=False, empty=True):
         self.console = console or Console(highlight=False)
         self.start = time.monotonic()
         self.clock = clock or (lambda at: "%7.3f s" % (at - self.start))
-        self.names = names          # whether to say which station it was
+        self.names, self.empty = names, empty
         self._actions = {}          # (station id, direction, message id) -> action, to name what an answer belongs to
 
     def frame(self, at, station_id, direction, text):
         """A callback for `Csms.watch`."""
-        line = Text("  %s  " % self.clock(at), style="dim")
+        line = Text.assemble(("  %s  " % self.clock(at), "dim"))
         if self.names:
             line.append(station_id + "  ", style="bold")
         if direction == "--":
@@ -34,7 +36,9 @@ class Timeline:
         else:
             line.append("──▶  " if direction == "<-" else "◀──  ", style="blue" if direction == "<-" else "magenta")
             title, details = describe(text, self._action_of(station_id, direction, text))
-            line.append(title.ljust(24) if details else title, style="bold" if not title.startswith("↳") else "")
+            if title.startswith("↳") and not details and not self.empty:
+                return
+            line.append(title.ljust(25) if details else title, style="bold" if not title.startswith("↳") else "")
             line.append(" " + details if details else "")
             for word, style in STYLES.items():
                 line.highlight_regex(r"\b%s\b" % word, style)
