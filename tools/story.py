@@ -59,7 +59,7 @@ class Charger:
     async def wait_off(self):
         """Returns what the cut did to the flash, in words."""
         cut = await self.board.await_off()
-        return "in %s %d of the flash, which is left %s" % (cut.kind, cut.operation, cut.mode)
+        return "in the middle of flash operation %d, which is left %s" % (cut.operation, cut.mode)
 
     async def command(self, line):
         """A line for the console; returns its output with the text after `ok`, raises BoardError for `error`."""
