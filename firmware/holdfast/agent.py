@@ -130,6 +130,7 @@ class Agent:
             try:
                 return await task()
             except Exception as error:  # noqa: BLE001 -- the last resort: logged, and started again
+                self._open_contactors()
                 gc.collect()
                 trace = io.StringIO()
                 sys.print_exception(error, trace)
@@ -176,8 +177,7 @@ class Agent:
 
     def _open_contactors(self):
         if self.station:
-            for evse in self.station.evses:
-                self.hardware.contactor(evse.id, False)
+            self.station.open_contactors()
 
     def _time(self):
         now = self.now()

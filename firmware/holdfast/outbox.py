@@ -15,7 +15,9 @@ BOOT, DRIVER, STATUS, TRANSACTION, UPDATE = range(5)
 
 _UPDATE_ATTEMPTS = 3
 _UPDATE_PAUSE = 10_000  # ms after an unanswered ReservationStatusUpdate
-# So many transaction events are kept in memory; beyond that every second Updated goes first (E04.FR.13).
+# With so many other messages waiting nothing but transaction events is taken in: the CSMS does not keep up.
+_MOST_OTHERS = 20
+# So many transaction events are kept in memory; beyond that every second Updated goes first (E04.FR.08).
 _MOST_EVENTS = 60
 
 
@@ -48,7 +50,7 @@ class Outbox:
 
     def add(self, message, online):
         """Queue a message that happens now. BOOT and DRIVER messages go first, the others in the order they came."""
-        if not online:
+        if not online or (message.kind == DRIVER and self.is_full()):
             if message.kind in (BOOT, DRIVER):
                 message.on_result(message.at, None, "offline")
             if message.kind != TRANSACTION:
@@ -59,6 +61,11 @@ class Outbox:
         else:
             self.waiting.append(message)
             self._make_room()
+
+    def is_full(self):
+        """Is it time to hold back? Statuses then wait until they can be derived anew, drivers are told to wait."""
+        return len(self.waiting) >= _MOST_OTHERS and (
+            len([m for m in self.waiting if m.kind != TRANSACTION]) >= _MOST_OTHERS)
 
     def link_down(self, now):
         """Keep what must be kept, marked as offline; let the rest fail or go."""
@@ -85,8 +92,13 @@ class Outbox:
         return None
 
     def next_time(self):
-        """The earliest `not_before` of what waits (monotonic ms), or None if nothing does."""
-        times = [m.not_before for m in self.waiting]
+        """When `next` has something for an accepted station (monotonic ms), or None if nothing waits."""
+        times = []
+        events_wait = False
+        for message in self.waiting:
+            if message.kind != TRANSACTION or not events_wait:
+                times.append(message.not_before)
+            events_wait = events_wait or message.kind == TRANSACTION
         return min(times) if times else None
 
     def failed(self, now, message, error):

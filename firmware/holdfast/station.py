@@ -278,8 +278,8 @@ class Station:
         return answer
 
     def cancel(self, now, reservation_id):
-        """Cancel without the CSMS. (CancelReservationStatusEnumType, reason code or None)."""
-        answer = reservation.cancel(self, reservation_id)
+        """Cancel without the CSMS, which is told. (CancelReservationStatusEnumType, reason code or None)."""
+        answer = reservation.withdraw(self, now, reservation_id)
         self.settle(now)
         return answer
 

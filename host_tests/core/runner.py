@@ -19,7 +19,7 @@ def run(module_name):
         try:
             getattr(module, name)()
             print("@ok " + name)
-        except Exception as error:  # every failure must be reported under its own name
+        except Exception as error:  # noqa: BLE001 -- every failure must be reported under its own name
             sys.print_exception(error, sys.stdout)
             print("@failed " + name)
         most = max(most, gc.mem_alloc())

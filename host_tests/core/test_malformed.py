@@ -145,7 +145,7 @@ def test_an_unknown_action_is_not_implemented():
 
 
 def test_a_known_action_that_is_not_here_is_not_supported():
-    """B37: an action of OCPP 2.0.1 that this station does not support."""
+    """B37: an action that a CSMS may ask for and this station does not support."""
     desk = Desk()
     for action in ("GetLog", "UpdateFirmware", "DataTransfer", "SendLocalList", "UnpublishFirmware"):
         assert desk.call(action, {}) == "NotSupported", action

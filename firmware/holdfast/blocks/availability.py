@@ -20,8 +20,8 @@ RECORD = "availability"
 
 def report(station, now):
     """Send a StatusNotification for each connector whose status is not the one that was last sent."""
-    if not station.online():
-        return
+    if not station.online() or station.outbox.is_full():
+        return  # what is not told now is told when this is asked again
     reserved = station.reservations.reserved_evses()
     for place in station.site.evses:
         for connector in place.connectors:

@@ -101,7 +101,7 @@ def cancel_reservation(station, now, request):
 
 
 def cancel(station, reservation_id):
-    """Cancel, for the CSMS or for somebody at the console. (CancelReservationStatusEnumType, reason code or None)."""
+    """Cancel for the CSMS. (CancelReservationStatusEnumType, reason code or None)."""
     if station.reservations.find(reservation_id) is None:
         return "Rejected", "InvalidValue"  # H02.FR.01
     try:
@@ -110,6 +110,15 @@ def cancel(station, reservation_id):
         return "Rejected", storage_reason(error)
     station.reservations.drop(reservation_id)  # H02.FR.02; no ReservationStatusUpdate (H02 remark)
     station.log("info", "reservation %d cancelled" % reservation_id)
+    return "Accepted", None
+
+
+def withdraw(station, now, reservation_id):
+    """Cancel for somebody at the console; (status, reason code or None). Of this one the CSMS has to hear."""
+    reservation = station.reservations.find(reservation_id)
+    if reservation is None:
+        return "Rejected", "InvalidValue"
+    _end(station, now, reservation, "Removed")
     return "Accepted", None
 
 

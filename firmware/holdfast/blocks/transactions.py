@@ -66,10 +66,10 @@ def _token_refused(station, now, evse):
         return
     if station.variables.true("TxCtrlr.StopTxOnInvalidId"):
         evse.authorization = None
-        follow(station, now, evse, "Deauthorized", None, "DeAuthorized")  # E05.FR.02
+        follow(station, now, evse, "Deauthorized", None, "DeAuthorized")  # E05.FR.09, E05.FR.10
     else:
         evse.authorization.refused = True
-        follow(station, now, evse, "ChargingStateChanged")  # E05.FR.01
+        follow(station, now, evse, "ChargingStateChanged")  # E05.FR.02
 
 
 REQUESTS = ()
