@@ -119,6 +119,8 @@ def _event(kind, trigger, evse, state, token=None):
         event.token = authorization.token
         event.reservation_id = authorization.reservation_id  # once only (E01.FR.13)
         event.remote_start_id = authorization.remote_start_id
+        if event.remote_start_id is not None:
+            event.trigger = "RemoteStart"  # F02.FR.01, also where the car came later
     if evse.plugged is not None and not transaction.evse_told:
         transaction.evse_told = True
         event.evse_id = evse.id
