@@ -88,7 +88,9 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
         evse.transaction = Transaction(new_id())
         # The power path closes after the start: that is an event of its own.
         events.append(_event("Started", trigger, evse, "EVConnected" if state == "Charging" else state))
-    elif trigger in _ENDINGS or (trigger in _WITHDRAWALS and _stops(trigger, stop_points)):
+    # Without a driver and without a car it is over, whatever TxStopPoint says (E09.FR.01, E03.FR.05).
+    elif trigger in _ENDINGS or (trigger in _WITHDRAWALS and (
+            not connected or "Authorized" in stop_points or "PowerPathClosed" in stop_points)):
         event = _event("Ended", trigger, evse, state, token)
         event.stopped_reason = reason
         evse.transaction = None
@@ -99,13 +101,6 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
     if evse.transaction.state != state:
         events.append(_event("Updated", "ChargingStateChanged", evse, state))
     return events
-
-
-def _stops(trigger, stop_points):
-    if trigger == "EVCommunicationLost":
-        # Unplugging withdraws the authorization as well (StopTxOnEVSideDisconnect is fixed true, E09.FR.01).
-        return True
-    return "Authorized" in stop_points or "PowerPathClosed" in stop_points
 
 
 def _event(kind, trigger, evse, state, token=None):

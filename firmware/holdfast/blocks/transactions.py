@@ -52,7 +52,8 @@ def _tell(station, now, evse, event):
         if info and info["status"] != "Accepted" and evse.transaction and evse.transaction.id == event.transaction_id:
             _token_refused(station, at, evse)
 
-    station.send(outbox.TRANSACTION, "TransactionEvent", now, build, answered, event.kind == "Updated")
+    station.send(outbox.TRANSACTION, "TransactionEvent", now, build, answered,
+                 event.kind == "Updated" and event.token is None)  # what a token did must be heard (H01.FR.15)
 
 
 def _add(payload, name, value):
