@@ -33,7 +33,7 @@ _NOT_SUPPORTED = (
     " UnpublishFirmware UpdateFirmware"
 )
 # What a station that is still Pending answers (B02.FR.01, .05).
-_WHILE_PENDING = ("GetVariables", "SetVariables", "Reset", "RequestStartTransaction")
+_WHILE_PENDING = ("GetVariables", "SetVariables", "Reset", "RequestStartTransaction", "RequestStopTransaction")
 
 _LONGEST_WAIT = 60_000  # ms between ticks at the most
 _FLASH_RETRY = 10_000  # ms until a failed write is tried again
@@ -141,8 +141,7 @@ class Station:
     def tick(self, now):
         """Do what is due by now. To be called when `next_tick` says so, and harmless at any other time."""
         self.rpc.tick(now)
-        if self.link and self.registration != "Accepted" and self.next_boot is not None and self.next_boot <= now:
-            self.next_boot = None
+        if self.link and self.next_boot is not None and self.next_boot <= now:
             provisioning.boot(self, now)
         if self.online() and self._heartbeat_due() <= now:
             self._last_call = self._last_sync = now
@@ -159,7 +158,7 @@ class Station:
         times = [now + _LONGEST_WAIT]
         if self.rpc.outstanding:
             times.append(self.rpc.deadline())
-        if self.link and self.registration != "Accepted" and self.next_boot is not None:
+        if self.link and self.next_boot is not None:
             times.append(self.next_boot)
         if self.online():
             times.append(self._heartbeat_due())

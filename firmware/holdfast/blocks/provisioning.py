@@ -38,16 +38,17 @@ def boot(station, now):
         status = payload["status"] if payload else None
         if error == "offline":
             return  # the next link begins with a BootNotification
-        station.next_boot = at + (interval if interval > 0 else _OWN_INTERVAL) * 1000
+        if status != "Accepted":
+            station.next_boot = at + (interval if interval > 0 else _OWN_INTERVAL) * 1000
         station.log("info" if status == "Accepted" else "warning", "registration: %s" % (error or status))
         station.registration = status
         if status == "Accepted":
             station.set_clock(at, payload["currentTime"])  # B01.FR.06
             if interval > 0:
                 station.variables.assume("OCPPCommCtrlr.HeartbeatInterval", str(interval))  # B01.FR.04
-            station.next_boot = None
             availability.prepare_reports(station, True)  # B01.FR.05
 
+    station.next_boot = None
     station.send(outbox.BOOT, "BootNotification", now, build, answered)
 
 

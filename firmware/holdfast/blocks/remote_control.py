@@ -53,6 +53,8 @@ def request_start(station, now, request):
 
 def request_stop(station, now, request):
     """RequestStopTransactionRequest -> RequestStopTransactionResponse."""
+    if station.registration != "Accepted":
+        return station.answer_status("Rejected", "CSNotAccepted")  # B02.FR.05
     for evse in station.site.evses:
         if evse.transaction and evse.transaction.id == request["transactionId"]:
             withdraw(station, now, evse, "RemoteStop", "Remote")  # F03.FR.02, F03.FR.07
