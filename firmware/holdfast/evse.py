@@ -39,11 +39,17 @@ class Evse:
 
     def has_type(self, connector_type):
         """Is there a connector of that type at all?"""
-        return any([c.type == connector_type for c in self.connectors])
+        for connector in self.connectors:
+            if connector.type == connector_type:
+                return True
+        return False
 
     def usable_types(self, connector_type):
         """Is there an operative connector of that type (of any type for None)?"""
-        return any([c.operative and connector_type in (None, c.type) for c in self.connectors])
+        for connector in self.connectors:  # asked after every event: no list, no garbage
+            if connector.operative and (connector_type is None or connector.type == connector_type):
+                return True
+        return False
 
     def idle(self):
         """No cable, no driver, no transaction."""

@@ -67,7 +67,7 @@ def from_record(data):
 
 
 def _place(names, name):
-    return 0 if name is None else names.split().index(name) + 1
+    return 0 if name is None else names.count(" ", 0, names.index(name)) + 1
 
 
 def _name(names, place):
@@ -128,11 +128,11 @@ class Reservations:
 
     def reserved_evses(self):
         """Bit mask (bit 0 = EVSE 1) of the EVSEs that are kept: named by a reservation, or needed by floating ones."""
-        mask = 0
+        mask = self._needed()
         for evse in self.site.evses:
             if self.specific(evse.id):
                 mask |= _bit(evse)
-        return mask | self._needed()
+        return mask
 
     # --- may it be reserved?
 
@@ -204,7 +204,11 @@ class Reservations:
 
     def lapsed(self, utc):
         """Those whose time is up (H04.FR.01). Nothing lapses while the clock is not set: `utc` None."""
-        return [r for r in self.held if utc is not None and r.expiry <= utc]
+        lapsed = []
+        for reservation in self.held:
+            if utc is not None and reservation.expiry <= utc:
+                lapsed.append(reservation)
+        return lapsed
 
     def homeless(self):
         """Those that no EVSE can serve any more because of faults or of EVSEs taken out of service (H01.FR.16, .17).
@@ -243,8 +247,8 @@ class Reservations:
     def _floating_masks(self, but=None):
         """For each floating reservation the EVSEs that could serve it now, as a bit mask; `but`: an id to look past."""
         masks = []
-        for reservation in self._floating():
-            if reservation.id != but:
+        for reservation in self.held:
+            if reservation.evse_id is None and reservation.id != but and self.enabled:
                 mask = 0
                 for evse in self.site.evses:
                     if (self._serves(evse, reservation) and evse.waits_for_holder()
@@ -256,11 +260,12 @@ class Reservations:
     def _needed(self):
         """EVSEs without which fewer floating reservations could be served (H01.FR.07, .09, .20, .24)."""
         masks = self._floating_masks()
-        served = _matching(masks)
         needed = 0
-        for evse in self.site.evses:
-            if served and _matching_without(masks, _bit(evse)) < served:
-                needed |= _bit(evse)
+        if masks:
+            served = _matching(masks)
+            for evse in self.site.evses:
+                if _matching_without(masks, _bit(evse)) < served:
+                    needed |= _bit(evse)
         return needed
 
 
@@ -275,7 +280,10 @@ def _bit(evse):
 def _matching(masks):
     """How many of the masks can each have a bit of their own: the size of a maximum bipartite matching."""
     owners = {}
-    return sum([_place_one(masks, index, owners, [0]) for index in range(len(masks))])
+    placed = 0
+    for index in range(len(masks)):
+        placed += _place_one(masks, index, owners, [0])
+    return placed
 
 
 def _matching_without(masks, bits):
