@@ -46,7 +46,6 @@ def _rank(site, reservations, evse, token, group):
     what, reservation = verdict(reservations, evse, token, group)
     if what == CLAIM and reservation.evse_id is not None:
         return 1
-    waiting = 0 if evse.plugged is not None else 1
-    if what in (CLAIM, OPEN):
-        return 2 + waiting
-    return 4 + waiting if what == ASK else 9
+    if what == CLOSED:
+        return 9
+    return 2 * (CLAIM, OPEN, ASK).index(what) + (3 if evse.plugged is None else 2)
