@@ -1,18 +1,17 @@
-"""The virtual board's flash is NOR, loses its power as hardware does, fails when told to, and littlefs copes with it."""
+"""The virtual board has NOR flash: it loses its power as hardware does, fails when told to, and littlefs copes."""
+
+# ruff: noqa: F811 (the fixture make_board is imported, and an argument of the tests)
 
 import random
 import subprocess
 import time
 
 import pytest
-from virtual_boards import CONSOLE, PROMPT, SIZE, ask, at_repl
+from virtual_boards import CONSOLE, PROMPT, SIZE, ask, at_repl, make_board  # noqa: F401
 
 from tools import image
 from tools.board_parts import JOURNAL_HEAD, Flash
 from tools.virtual_board import CUT_MODES, ROOT, VirtualBoard, find_micropython
-
-pytest_plugins = "virtual_boards"
-
 
 # --- flash
 

@@ -1,4 +1,4 @@
-"""Virtual boards for tests, as a pytest plugin (`pytest_plugins = "virtual_boards"`): the fixture `make_board`."""
+"""Virtual boards for tests: the fixture `make_board`, to be imported where it is used, and helpers around it."""
 
 import pytest
 

@@ -29,6 +29,11 @@ PROGRAM = 1
 CUT_MODES = ("not done", "half done", "garbled", "done")
 BACKLOG = 1024 * 1024  # bytes kept for a client of the serial port that does not read
 
+# SIGINT raises KeyboardInterrupt wherever the interpreter is, even in the middle of littlefs, where a board never would.
+# So Ctrl-C waits for a moment in which the flash is quiet: nothing read for a while, no operation in progress. A
+# program that never leaves the flash alone is interrupted in the end nevertheless.
+QUIET = 0.0003
+PATIENCE = 2.0
 # The unix port takes a second SIGINT, sent before it has seen the first, as an order to exit.
 INTERRUPT_PAUSE = 0.05
 
@@ -53,6 +58,10 @@ class Flash:
         self._control = _create(directory, "control", bytes(8))
         self._journal = _create(directory, "journal", bytes(JOURNAL_HEAD.size + BLOCK))
         self._random = random.Random(seed)
+
+    def busy(self):
+        """True while a program or erase is in progress."""
+        return self._head()[0] != 0
 
     def close(self):
         for fd in (self._image, self._control, self._journal):
@@ -124,7 +133,9 @@ class Chip:
         self.begun = False  # the file system is mounted, scripts run
         self.started = threading.Event()  # begun, or never will
         self._interrupted_at = 0
-        self._again_at = None
+        self._patient_until = None  # while an interrupt is wanted
+        self._transfers = None
+        self._look_at = 0
 
     def end(self):
         """SIGKILL. Its output can still be read. Returns the exit code, negative for the signal that ended it."""
@@ -142,29 +153,41 @@ class Chip:
             pass
         return False
 
-    def interrupt(self):
+    def want_interrupt(self):
+        """Ctrl-C: SIGINT as soon as `interrupt_when_quiet` finds the moment, unless one was sent just before."""
         now = time.monotonic()
         if now - self._interrupted_at >= INTERRUPT_PAUSE:
+            self._patient_until = now + PATIENCE
+            self._transfers = None
+
+    def want_interrupt_again(self):
+        """The device was met in the middle of an operation after all, has finished it, and wants its Ctrl-C back."""
+        self._interrupted_at = 0
+        self.want_interrupt()
+
+    @property
+    def interrupt_wanted(self):
+        return self._patient_until is not None
+
+    def interrupt_when_quiet(self, flash):
+        now = time.monotonic()
+        if self._patient_until is None or now < self._look_at:
+            return
+        self._look_at = now + QUIET
+        before, self._transfers = self._transfers, self._reads()
+        if (self._transfers == before and not flash.busy()) or now > self._patient_until:
+            self._patient_until = None
             self._interrupted_at = now
-            self.process.send_signal(signal.SIGINT)
-
-    def postpone_interrupt(self):
-        """Ctrl-C came in the middle of a flash operation: the device wants it a moment later.
-
-        The moment is random, or a program that does nothing but write might be met inside operations every time.
-        """
-        self._again_at = time.monotonic() + 0.002 * random.random()
-
-    def pause(self):
-        """How long to wait for other things until `interrupt_again`, in seconds; None for any time."""
-        return None if self._again_at is None else max(0, self._again_at - time.monotonic())
-
-    def interrupt_again(self):
-        if self._again_at is not None and time.monotonic() >= self._again_at:
-            self._again_at = None
             if self.running():
-                self._interrupted_at = time.monotonic()
                 self.process.send_signal(signal.SIGINT)
+
+    def _reads(self):
+        """Changes with everything that the interpreter reads; it can not use the flash without reading."""
+        try:
+            with open("/proc/%d/io" % self.process.pid, "rb") as file:
+                return [line for line in file if line.startswith((b"rchar", b"syscr"))]
+        except OSError:
+            return []
 
 
 class SerialPort:

@@ -23,7 +23,7 @@ import threading
 from pathlib import Path
 
 from tools.board_console import Answer, BoardError, Console
-from tools.board_parts import CUT_MODES, Chip, Cut, Flash, SerialPort
+from tools.board_parts import CUT_MODES, QUIET, Chip, Cut, Flash, SerialPort
 
 __all__ = ["CUT_MODES", "Answer", "BoardError", "Cut", "VirtualBoard", "find_micropython"]
 
@@ -200,7 +200,7 @@ class VirtualBoard(Console):
 
     def _run(self):
         while not self._closing:
-            for fd, _events in self._epoll.poll(self._chip.pause() if self._chip else None):
+            for fd, _events in self._epoll.poll(QUIET if self._chip and self._chip.interrupt_wanted else None):
                 if fd == self._wake_read:
                     os.read(fd, 4096)
                 elif fd == self._port.fd:
@@ -214,7 +214,9 @@ class VirtualBoard(Console):
             while self._jobs:
                 self._jobs.popleft()()
             if self._chip:
-                self._chip.interrupt_again()
+                self._chip.interrupt_when_quiet(self._flash)
+                if self._chip.typed:
+                    self._type(b"")
 
     # power
 
@@ -295,7 +297,7 @@ class VirtualBoard(Console):
                     self._chip.serial.send(CTRL_A)
                 self._chip.control.send(b"!")
             elif request == "I":
-                self._chip.postpone_interrupt()
+                self._chip.want_interrupt_again()
             elif request == "S":
                 return self._restart(SOFT_RESET, SOFT_REBOOT)
             elif request == "H":
@@ -372,10 +374,10 @@ class VirtualBoard(Console):
         if not chip:
             return
         chip.typed += data
-        while chip.begun and chip.typed:
+        while chip.begun and chip.typed and not chip.interrupt_wanted:
             end = chip.typed.find(CTRL_C)
             if end == 0 and chip.running():
-                chip.interrupt()
+                chip.want_interrupt()
                 del chip.typed[:1]
                 continue
             part = chip.typed[:1] if end == 0 else chip.typed[:end] if end > 0 else chip.typed

@@ -30,6 +30,7 @@ class Nor:
         self.wishes = bytearray(8)  # errno or 0, three spare bytes, number of the operation to cut at or 0
         self.head = bytearray(struct.calcsize(JOURNAL_HEAD))
         self.idle = bytes(1)
+        self.interrupted = False
         self.page = bytearray(BLOCK)
         self.journal.readinto(self.head)
         head = struct.unpack(JOURNAL_HEAD, self.head)
@@ -39,11 +40,23 @@ class Nor:
 
     def readblocks(self, block, buffer, offset=0):
         self.read(self.image, block * BLOCK + offset, buffer, len(buffer))
-        return 0
+        return self.finished(0)
 
     def writeblocks(self, block, buffer, offset):
-        address = block * BLOCK + offset
-        length = len(buffer)
+        return self.finished(self.program(block * BLOCK + offset, buffer, len(buffer)))
+
+    def ioctl(self, request, argument):
+        if request == 4:
+            return self.blocks
+        if request == 5:
+            return BLOCK
+        if request == 6:
+            return self.finished(self.erase(argument * BLOCK))
+        return 0
+
+    # --- the operations: 0, or an errno below 0
+
+    def program(self, address, buffer, length):
         refused = self.refused()
         if refused:
             return -refused
@@ -62,15 +75,6 @@ class Nor:
         self.write(self.journal, 0, self.idle)
         return 0
 
-    def ioctl(self, request, argument):
-        if request == 4:
-            return self.blocks
-        if request == 5:
-            return BLOCK
-        if request == 6:
-            return self.erase(argument * BLOCK)
-        return 0
-
     def erase(self, address):
         refused = self.refused()
         if refused:
@@ -85,7 +89,13 @@ class Nor:
         self.write(self.journal, 0, self.idle)
         return 0
 
-    # --- steps that may be repeated: Ctrl-C is sent back to the supervisor, which tries again a moment later
+    # --- steps that may be repeated: should Ctrl-C interrupt one, it is sent back when the operation has ended
+
+    def finished(self, result):
+        if self.interrupted:
+            self.interrupted = False
+            self.supervisor.write(b"I")  # the supervisor tries again a moment later
+        return result
 
     def read(self, file, position, buffer, length):
         while True:
@@ -94,7 +104,7 @@ class Nor:
                 file.readinto(buffer, length)
                 return
             except KeyboardInterrupt:
-                self.supervisor.write(b"I")
+                self.interrupted = True
 
     def write(self, file, position, buffer):
         while True:
@@ -103,7 +113,7 @@ class Nor:
                 file.write(buffer)
                 return
             except KeyboardInterrupt:
-                self.supervisor.write(b"I")
+                self.interrupted = True
 
     def erased(self, length):
         page = self.page
@@ -114,7 +124,7 @@ class Nor:
                         return False
                 return True
             except KeyboardInterrupt:
-                self.supervisor.write(b"I")
+                self.interrupted = True
 
     def refused(self):
         """The errno that the supervisor wants programs and erases to fail with, else 0."""
@@ -144,7 +154,7 @@ class Nor:
                     time.sleep_us(left)
                 return
             except KeyboardInterrupt:
-                self.supervisor.write(b"I")
+                self.interrupted = True
 
 
 def blank(device):
