@@ -23,7 +23,7 @@ class CallError(Exception):
 
 
 def uuid(urandom):
-    """A random UUID (RFC 9562 version 4) of 36 characters from 16 bytes of `urandom`: unique across reboots."""
+    """A random UUID (RFC 9562 version 4) of 36 characters from 16 bytes of `urandom`."""
     data = bytearray(urandom(16))
     data[6] = data[6] & 0x0F | 0x40
     data[8] = data[8] & 0x3F | 0x80
@@ -38,18 +38,22 @@ class Rpc:
     """
 
     def __init__(self, urandom, answer, log):
-        self.urandom = urandom
         self.answer = answer
         self.log = log
         self.frames = []
         self.outstanding = None  # (message id, action, on_result, deadline in ms)
+        # Message ids have to differ from all that this station ever used (Part 4 §4.1.4): random for each power-on,
+        # counted from there. A UUID for each would leave more garbage than all the rest of a short message.
+        self._power_on = hexlify(urandom(8)).decode()
+        self._calls = 0
 
     def call(self, now, action, payload, timeout, on_result):
         """Send a CALL. Later, once, `on_result(now, payload, None)` or `on_result(now, None, error code)`.
 
         `timeout` in ms; running out of it is the error "timeout", losing the link "offline".
         """
-        message_id = uuid(self.urandom)
+        self._calls += 1
+        message_id = "%s-%d" % (self._power_on, self._calls)
         self.outstanding = (message_id, action, on_result, now + timeout)
         self.frames.append(json.dumps([2, message_id, action, payload]))
 

@@ -9,12 +9,12 @@ from holdfast import rpc
 class Peer:
     """An Rpc with a scripted answer: `reply` is returned, or raised if it is an exception."""
 
-    def __init__(self, reply=None):
+    def __init__(self, reply=None, urandom=None):
         self.lines = []
         self.asked = []
         self.results = []
         self.reply = {} if reply is None else reply
-        self.rpc = rpc.Rpc(Urandom(), self.answer, self.log)
+        self.rpc = rpc.Rpc(urandom or Urandom(), self.answer, self.log)
 
     def log(self, level, text):
         self.lines.append(text)
@@ -80,16 +80,23 @@ def test_every_call_is_answered_once_and_in_order():
     assert [frame[1] for frame in peer.frames()] == ["a", "b", "c"]
 
 
-def test_an_own_call_is_sent_with_a_fresh_uuid():
-    peer = Peer()
+def test_an_own_call_is_sent_with_a_fresh_id_also_after_a_reboot():
     seen = []
-    for _ in range(50):
-        message_id = peer.call()
-        assert peer.frames() == [[2, message_id, "Heartbeat", {}]]
-        assert len(message_id) == 36 and message_id[14] == "4" and message_id[19] in "89ab"
-        assert message_id not in seen
-        seen.append(message_id)
-        peer.receive([3, message_id, {}])
+    urandom = Urandom()
+    for _ in range(5):
+        peer = Peer(urandom=urandom)
+        for _ in range(10):
+            message_id = peer.call()
+            assert peer.frames() == [[2, message_id, "Heartbeat", {}]]
+            assert len(message_id) <= 36 and message_id not in seen
+            seen.append(message_id)
+            peer.receive([3, message_id, {}])
+
+
+def test_a_uuid_is_one_of_version_4():
+    text = rpc.uuid(Urandom())
+    assert len(text) == 36 and [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12]
+    assert text[14] == "4" and text[19] in "89ab"
 
 
 def test_an_own_call_gets_its_result():
