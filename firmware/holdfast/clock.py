@@ -73,10 +73,11 @@ def rfc3339(seconds):
 
     No fraction and always Z, as OCPP 2.0.1 Part 2 recommends for what a station sends.
     """
-    days, rest = divmod(seconds, 86400)
-    days += 719468
+    days = seconds // 86400 + 719468  # not divmod, which makes a tuple
+    rest = seconds % 86400
     # 400 years are 146097 days. The estimate of the year is corrected by the leap days up to it.
-    cycle, days = divmod(days, 146097)
+    cycle = days // 146097
+    days %= 146097
     year = (days - days // 1460 + days // 36524 - days // 146096) // 365
     days -= 365 * year + year // 4 - year // 100
     year += 400 * cycle

@@ -23,9 +23,12 @@ def printable(text):
     """`text` in printable ASCII: each byte of anything else, control characters above all, becomes a "?"."""
     try:
         # In bytes, because MicroPython keeps every single character it takes out of a string for ever.
-        octets = bytearray(text.encode())
+        octets = text.encode()
     except ValueError:  # half a surrogate pair, on CPython
         return "?"
+    if octets and min(octets) >= 0x20 and max(octets) < 0x7F:
+        return text  # as nearly all are
+    octets = bytearray(octets)
     for at in range(len(octets)):
         if not 0x20 <= octets[at] < 0x7F:
             octets[at] = 63

@@ -27,16 +27,17 @@ class Message:
     The payload is built late because a station that has just woken learns the time after the first things happened.
     """
 
+    offline = False  # happened while offline, or was still here when the link went (E11.FR.07)
+    droppable = False
+    attempts = 0
+    not_before = 0
+
     def __init__(self, kind, action, at, build, on_result):
         self.kind = kind
         self.action = action
         self.at = at
         self.build = build
         self.on_result = on_result  # on_result(now, payload or None, error or None)
-        self.offline = False  # happened while offline, or was still here when the link went (E11.FR.07)
-        self.droppable = False
-        self.attempts = 0
-        self.not_before = 0
 
 
 class Outbox:
@@ -81,13 +82,14 @@ class Outbox:
     def next(self, now, accepted):
         """Take the next message that may go now, or None. Transaction events never overtake each other."""
         events_wait = False
-        for index, message in enumerate(self.waiting):
+        for message in self.waiting:
             if not accepted and message.kind != BOOT:
                 continue
             if message.kind == TRANSACTION and events_wait:
                 continue
             if message.not_before <= now:
-                return self.waiting.pop(index)
+                self.waiting.remove(message)
+                return message
             events_wait = events_wait or message.kind == TRANSACTION
         return None
 
@@ -126,7 +128,8 @@ class Outbox:
             message.on_result(now, None, error)
 
     def _make_room(self):
-        if len([m for m in self.waiting if m.kind == TRANSACTION]) <= _MOST_EVENTS:
+        if len(self.waiting) <= _MOST_EVENTS or (
+                len([m for m in self.waiting if m.kind == TRANSACTION]) <= _MOST_EVENTS):
             return
         kept = []
         drop = False
