@@ -15,7 +15,7 @@ NOON = 1795435200
 # CALLRESULT answers, else None. Under pytest, conftest.py puts a check against OCPP's schemas here.
 on_frame = None
 
-_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-[]"
 
 
 class FakeRecords:

@@ -254,5 +254,5 @@ def test_no_token_stands_in_the_log_in_full():
     desk.swipe("OTHERSECRET99", 1)
     desk.swipe("SECRETTOKEN42", 1)
     desk.plug(1)
-    for level, text in desk.lines:
+    for _, text in desk.lines:
         assert text.find("SECRETTOKEN42") < 0 and text.find("OTHERSECRET99") < 0, text
