@@ -29,7 +29,7 @@ PROGRAM = 1
 CUT_MODES = ("not done", "half done", "garbled", "done")
 BACKLOG = 1024 * 1024  # bytes kept for a client of the serial port that does not read
 
-# SIGINT raises KeyboardInterrupt wherever the interpreter is, even in the middle of littlefs, where a board never would.
+# SIGINT raises KeyboardInterrupt wherever the interpreter is, also in the middle of littlefs, where no board does it.
 # So Ctrl-C waits for a moment in which the flash is quiet: nothing read for a while, no operation in progress. A
 # program that never leaves the flash alone is interrupted in the end nevertheless.
 QUIET = 0.0003

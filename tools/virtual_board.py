@@ -34,6 +34,7 @@ CTRL_A, CTRL_C = b"\x01", b"\x03"
 REMOTE_REQUEST = b"\x18"  # how the file system that `mpremote mount` serves begins a request to the host
 RAW_REPL = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_REPL = b'Type "help()"'
+PROMPT = b">>> "
 SOFT_REBOOT = b"MPY: soft reboot\r\n"
 
 
@@ -350,7 +351,7 @@ class VirtualBoard(Console):
         if self._raw:
             return data
         running = self._chip.running()
-        if running:
+        if running or data.endswith(PROMPT):
             self._binary = False
         if self._binary:
             return data
