@@ -27,7 +27,7 @@ def unframed(name, content):
 class Records:
     """The record store. What its user may rely on, and what it must do:
 
-    * A record has a name (letters, digits, `.`, `_`, `-`; not ending in `.bad` or `.tmp`; at most 64 characters) and a
+    * A record has a name (at most 64 letters, digits, `.`, `_`, `-`, `[`, `]`; not ending in `.bad` or `.tmp`) and a
       payload of 0 to 116 bytes. Records are independent: no change of one can harm another.
     * Call `load()` once after power-on, before anything else. It never raises: what is wrong with the flash stands as
       text, one line each, in `problems`; the names of the records that were lost stand in `corrupt`.
@@ -40,7 +40,7 @@ class Records:
     """
 
     def __init__(self, directory):
-        """`directory`: where the records live, e.g. "/state"; made when missing. Nothing is read or written yet."""
+        """`directory`: where the records live, as "/records"; made when missing. Nothing is read or written yet."""
         self._directory = directory
         self.corrupt = []  # names of the damaged records that the last load() met
         self.problems = []  # what was wrong then, as text
@@ -53,25 +53,23 @@ class Records:
         self.corrupt = []
         self.problems = []
         found = []
+        names = ()
         try:
             # After a cut littlefs may hide a file until the first write, which finishes what was interrupted: so write
             # before reading. The empty file is removed below as any other.
             self._write(self._path("mounted"), b"")
         except OSError as error:
-            self._blurred = True
             self._problem("flash cannot be written", error)
         try:
-            self._look_again()
-            names = sorted(os.listdir(self._directory))
+            names = self._insist(os.listdir, self._directory)
         except OSError as error:
             self._problem("records cannot be listed", error)
-            names = ()
-        for name in names:
+        for name in sorted(names):
             if name.endswith(".bad"):
                 continue
-            lost = True
+            lost = name != "mounted"
             try:
-                content = self._read(name)
+                content = self._insist(self._read, name)
                 payload = content and unframed(name, content)
                 if content is None or name.endswith(".tmp"):
                     # Empty: a create that was cut. Temporary: a repair that was cut; its record is still there.
@@ -88,14 +86,6 @@ class Records:
                 self.corrupt.append(name)
         return found
 
-    def names(self):
-        """The sorted names of the records on flash, damaged ones that are not set aside included; raises OSError."""
-        return [
-            name
-            for name in sorted(os.listdir(self._directory))
-            if name[-4:] not in (".bad", ".tmp") and os.stat(self._path(name))[6]
-        ]
-
     def get(self, name):
         """The payload of the record, or None when it is absent or damaged; raises OSError when flash cannot be read."""
         content = self._read(name)
@@ -105,7 +95,7 @@ class Records:
         """Make `payload` (bytes) the record `name`, whether or not there is one; durable on return; raises OSError."""
         # With its five bytes of frame and its attributes, littlefs still keeps such a file inside the directory block.
         if len(payload) > 116:
-            raise OSError(27)  # EFBIG, which MicroPython's errno does not know
+            raise OSError(27, "record too large")  # EFBIG
         self._change(name, framed(name, payload))
 
     def remove(self, name):
@@ -116,6 +106,7 @@ class Records:
         return self._directory + "/" + name
 
     def _problem(self, what, error):
+        self._blurred = True
         self.problems.append("%s: %s" % (what, error))
 
     def _change(self, name, content):
@@ -175,12 +166,23 @@ class Records:
         system replaces it; the first walk may stumble over it.
         """
         if self._blurred:
+            around = self._directory.rsplit("/", 1)[0] or "/"  # the directory itself may be missing
             try:
-                os.statvfs(self._directory)
+                os.statvfs(around)
             except OSError:
                 pass
-            os.statvfs(self._directory)
+            os.statvfs(around)
             self._blurred = False
+
+    def _insist(self, read, what):
+        """Read, and once more if that fails: a record that is missed here is missed until the next boot."""
+        try:
+            self._look_again()
+            return read(what)
+        except OSError:
+            self._blurred = True
+            self._look_again()
+            return read(what)
 
     def _read(self, name):
         """The content of a file; None when it is absent or empty; raises OSError."""
