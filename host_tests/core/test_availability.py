@@ -198,3 +198,16 @@ def test_what_changed_and_changed_back_while_offline_is_not_told():
     desk.clear()
     desk.up()
     assert desk.statuses() == []
+
+
+def test_a_status_that_may_have_arrived_before_the_link_was_lost_is_corrected():
+    """B04.FR.02: the CSMS got Occupied, its answer did not come back; meanwhile it is Available again."""
+    desk = Desk()
+    desk.replies["StatusNotification"] = None
+    desk.plug(2)
+    desk.down()
+    desk.unplug(2)
+    desk.replies["StatusNotification"] = {}
+    desk.clear()
+    desk.up()
+    assert desk.statuses() == [(2, 1, "Available")]

@@ -33,6 +33,7 @@ def report(station, now):
 
 def _send_status(station, now, evse_id, connector, status):
     def build(at):
+        connector.told = None  # the CSMS may have it or not until it answers
         return {
             "timestamp": clock.rfc3339(station.clock.utc(at)),
             "connectorStatus": status,
