@@ -50,8 +50,10 @@ def _seconds(octets):
         return None
     if not 0 <= hour <= 23 or not 0 <= minute <= 59 or not 0 <= second <= 60:
         return None
-    seconds = _days(year, month, day) * 86400 + hour * 3600 + (minute - east) * 60 + second
-    return None if second == 60 and seconds % 86400 else seconds
+    of_day = hour * 3600 + (minute - east) * 60 + second
+    if second == 60 and of_day % 86400:
+        return None
+    return _days(year, month, day) * 86400 + of_day  # last, because a number this large takes memory on 32 bits
 
 
 def parse(text):

@@ -59,9 +59,9 @@ class Log:
         else:
             utc %= 86400
             stamp = "%02d:%02d:%02d" % (utc // 3600, utc // 60 % 60, utc % 60)
-        line = printable("%s %s %s" % (stamp, level, text[:LINE]))
         if len(text) > LINE:
-            line += "..."
+            text = text[:LINE] + "..."
+        line = printable("%s %s %s" % (stamp, level, text))
         self._lines.append(line)
         self._room += len(line)
         while len(self._lines) > self.size or self._room > ROOM:

@@ -108,8 +108,11 @@ class Reservations:
 
     def drop(self, reservation_id):
         """Forget a reservation, held or ended."""
-        self.held = [r for r in self.held if r.id != reservation_id]
-        self.ended = [r for r in self.ended if r.id != reservation_id]
+        for reservations in (self.held, self.ended):
+            for reservation in reservations:
+                if reservation.id == reservation_id:
+                    reservations.remove(reservation)
+                    break
 
     def find(self, reservation_id):
         """The reservation in force with that id, or None. Ids are opaque: 0 is one like any other."""
@@ -156,7 +159,7 @@ class Reservations:
         floating = self._floating_masks(reservation_id)
         served = _matching(floating)
         if evse_id is None:
-            spare = available and _matching(floating + [available]) > served
+            spare = available and _matching(floating + (available,)) > served
         else:
             spare = available and _matching_without(floating, available) == served
         if spare:
@@ -204,10 +207,10 @@ class Reservations:
 
     def lapsed(self, utc):
         """Those whose time is up (H04.FR.01). Nothing lapses while the clock is not set: `utc` None."""
-        lapsed = []
+        lapsed = ()  # as a rule it stays empty, and then takes no memory
         for reservation in self.held:
             if utc is not None and reservation.expiry <= utc:
-                lapsed.append(reservation)
+                lapsed += (reservation,)
         return lapsed
 
     def homeless(self):
@@ -215,13 +218,12 @@ class Reservations:
 
         An occupied EVSE counts as able to serve: its driver will leave. Of floating ones the youngest go first.
         """
-        homeless = []
-        places = []
+        homeless = places = ()
         for reservation in self.held:
             if reservation.evse_id is not None:
                 evse = self.site.evse(reservation.evse_id)
                 if evse is None or not self._serves(evse, reservation):
-                    homeless.append(reservation)
+                    homeless += (reservation,)
         for reservation in self.held:
             if reservation.evse_id is None:
                 mask = 0
@@ -229,10 +231,10 @@ class Reservations:
                     taken = self.specific(evse.id)
                     if self._serves(evse, reservation) and (taken is None or taken in homeless):
                         mask |= _bit(evse)
-                if _matching(places + [mask]) > len(places):
-                    places.append(mask)
+                if _matching(places + (mask,)) > len(places):
+                    places += (mask,)
                 else:
-                    homeless.append(reservation)
+                    homeless += (reservation,)
         return homeless
 
     def _serves(self, evse, reservation):
@@ -246,7 +248,7 @@ class Reservations:
 
     def _floating_masks(self, but=None):
         """For each floating reservation the EVSEs that could serve it now, as a bit mask; `but`: an id to look past."""
-        masks = []
+        masks = ()
         for reservation in self.held:
             if reservation.evse_id is None and reservation.id != but and self.enabled:
                 mask = 0
@@ -254,7 +256,7 @@ class Reservations:
                     if (self._serves(evse, reservation) and evse.waits_for_holder()
                             and not self.specific(evse.id, but)):
                         mask |= _bit(evse)
-                masks.append(mask)
+                masks += (mask,)
         return masks
 
     def _needed(self):
