@@ -62,7 +62,7 @@ class Console:
     def command(self, line, timeout=5):
         """Type a line on Holdfast's console; returns its output lines as an Answer, raises BoardError for `error ...`.
 
-        Log lines (`# ...`) that come meanwhile are kept apart, the echo of the command is left out.
+        Log lines (`# ...`) that come meanwhile are kept apart; echo (`> ...`) and empty lines are left out.
         """
         with self._one_command:
             with self._changed:
@@ -79,7 +79,6 @@ class Console:
                             raise BoardError("no answer to %r within %s s" % (line, timeout), lines)
                     text = self._output[start:end].decode(errors="replace").strip("\r\n")
                     self._read = max(self._read, start := end)
-                text = text.removeprefix("> ")
                 word = text.split(" ", 1)[0].rstrip(":")
                 if text.startswith("# "):
                     log.append(text)
@@ -87,7 +86,7 @@ class Console:
                     return Answer(lines, text, log)
                 elif word == "error":
                     raise BoardError(text, lines)
-                elif lines or text.strip() not in ("", line.strip()):
+                elif text and not text.startswith("> "):
                     lines.append(text)
 
     async def aread_until(self, text, timeout=5):

@@ -419,7 +419,7 @@ def main():
 
     if not os.path.exists(arguments.image):
         os.makedirs(os.path.dirname(os.path.abspath(arguments.image)), exist_ok=True)
-        files = image.charger_files("ws://127.0.0.1:9000/", "HOLDFAST-1")
+        files = image.charger_files("ws://127.0.0.1:9000", "HOLDFAST-1")
         image.build_image(arguments.image, files, arguments.size)
         print("made %s with the firmware and a sample config.json" % os.path.relpath(arguments.image))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
