@@ -253,8 +253,8 @@ class Reservations:
             if reservation.evse_id is None and reservation.id != but and self.enabled:
                 mask = 0
                 for evse in self.site.evses:
-                    if (self._serves(evse, reservation) and evse.waits_for_holder()
-                            and not self.specific(evse.id, but)):
+                    if (self.site.in_service(evse) and evse.usable_types(reservation.connector_type)
+                            and evse.waits_for_holder() and not self.specific(evse.id, but)):
                         mask |= _bit(evse)
                 masks += (mask,)
         return masks
