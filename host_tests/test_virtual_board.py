@@ -255,8 +255,11 @@ def test_one_image_is_not_shared_by_two_boards(make_board):
 def test_closed_board_leaves_no_port_and_no_process(make_board):
     board = at_repl(make_board())
     process = board._chip.process.pid
+    client = os.open(board.port, os.O_RDWR | os.O_NOCTTY)
     board.close()
-    assert not os.path.exists(board.port) and not os.path.exists("/proc/%d" % process)
+    assert os.read(client, 1) == b""  # hung up
+    os.close(client)
+    assert not os.path.exists("/proc/%d" % process)
 
 
 def test_power_that_is_off_makes_the_port_silent(make_board):
