@@ -60,6 +60,7 @@ class Station:
         self.reservations = reservations.Reservations(self.site)
         self.rpc = rpc.Rpc(urandom, self._answer, log)
         self.outbox = outbox.Outbox(log)
+        self._sent = None  # the message of the outstanding CALL
         self.link = False
         self.registration = None  # RegistrationStatusEnumType of the last BootNotificationResponse
         self.next_boot = None  # when to send the next BootNotification, None when there is nothing to wait for
@@ -155,25 +156,28 @@ class Station:
 
     def next_tick(self, now):
         """Milliseconds from now until `tick` has something to do, from 0 to 60,000."""
-        times = [now + _LONGEST_WAIT]
+        due = now + _LONGEST_WAIT
         if self.rpc.outstanding:
-            times.append(self.rpc.deadline())
+            due = min(due, self.rpc.deadline())
         if self.link and self.next_boot is not None:
-            times.append(self.next_boot)
+            due = min(due, self.next_boot)
         if self.online():
-            times.append(self._heartbeat_due())
+            due = min(due, self._heartbeat_due())
             if self.outbox.waiting and not self.rpc.outstanding:
-                times.append(self.outbox.next_time())
+                due = min(due, self.outbox.next_time())
         for evse in self.evses:
             if evse.authorization and evse.plugged is None:
-                times.append(evse.authorization.since + self._ev_connection_timeout())
-        if self._unremoved or not all([ended.saved for ended in self.reservations.ended]):
-            times.append(self._flash_retry)
+                due = min(due, evse.authorization.since + self._ev_connection_timeout())
+        if self._unremoved:
+            due = min(due, self._flash_retry)
+        for ended in self.reservations.ended:
+            if not ended.saved:
+                due = min(due, self._flash_retry)
         utc = self.clock.utc(now)
         if utc is not None:
             for held in self.reservations.held:
-                times.append(now + min(_LONGEST_WAIT, max(0, held.expiry - utc) * 1000))
-        return max(0, min(times) - now)
+                due = min(due, now + max(0, held.expiry - utc) * 1000)
+        return max(0, due - now)
 
     def take_frames(self):
         """The text frames to send, in order. To be called after every event."""
@@ -384,13 +388,13 @@ class Station:
 
     def _command_contactors(self):
         """Energy only where a driver is authorized, a cable is in and nothing speaks against it. Safety first."""
-        for index, evse in enumerate(self.evses):
+        for evse in self.evses:
             in_service = self.site.in_service(evse)
             if not in_service and evse.transaction is None:
                 evse.authorization = None  # it was not used before the EVSE went out of service
             closed = evse.transaction is not None and charging_state(evse, in_service) == "Charging"
-            if closed != self._contactors[index]:
-                self._contactors[index] = closed
+            if closed != self._contactors[evse.id - 1]:
+                self._contactors[evse.id - 1] = closed
                 self.hardware.contactor(evse.id, closed)
 
     def _pump(self, now):
@@ -406,23 +410,23 @@ class Station:
                 payload["offline"] = True
             self._last_call = now
             timeout = self.variables.integer("OCPPCommCtrlr.MessageTimeout[Default]") * 1000
-            self.rpc.call(now, message.action, payload, timeout, self._on_result(message))
+            self._sent = message
+            self.rpc.call(now, message.action, payload, timeout, self._answered)
 
-    def _on_result(self, message):
-        def on_result(now, payload, error):
-            if error is None:
-                fault = _rule(1, message.action)[1](payload)
-                if fault is None:
-                    message.on_result(now, payload, None)
-                    return
-                self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
-                error = fault[0]
-            self.outbox.attempts = self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]")
-            self.outbox.interval = 1000 * self.variables.integer(
-                "OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]")
-            self.outbox.failed(now, message, error)
-
-        return on_result
+    def _answered(self, now, payload, error):
+        """The CALL that was outstanding has its result, or never will."""
+        message = self._sent
+        self._sent = None
+        if error is None:
+            fault = _rule(1, message.action)[1](payload)
+            if fault is None:
+                message.on_result(now, payload, None)
+                return
+            self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
+            error = fault[0]
+        self.outbox.attempts = self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]")
+        self.outbox.interval = 1000 * self.variables.integer("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]")
+        self.outbox.failed(now, message, error)
 
     def _answer(self, now, action, payload):
         """The payload of the CALLRESULT to a CALL; raises rpc.CallError."""
