@@ -176,7 +176,8 @@ def random_policy(seed):
             if policy.specific(evse_id):
                 continue
         kind = dice.pick((None, None) + TYPES) if evse_id is None else None
-        policy.put(make(reservation_id, evse_id, kind, ("HOLDER%d" % reservation_id, "Local"), sequence=dice.below(999)))
+        token = ("HOLDER%d" % reservation_id, "Local")
+        policy.put(make(reservation_id, evse_id, kind, token, sequence=10 * dice.below(99) + reservation_id))
     return policy, dice
 
 

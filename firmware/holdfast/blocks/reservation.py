@@ -148,6 +148,9 @@ def settle(station, now):
         _end(station, now, reservation, "Expired")  # H04.FR.01
     for reservation in reservations.homeless():
         _end(station, now, reservation, "Removed")  # H01.FR.16, H01.FR.17
+    for evse in station.evses:
+        if evse.shut_in and not station.is_reserved(evse):
+            evse.shut_in = False  # from here on that cable is a walk-up's: it leaves the EVSE to nobody else
 
 
 def _end(station, now, reservation, how):
