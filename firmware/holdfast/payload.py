@@ -183,6 +183,8 @@ def object_of(*fields):
             name = fields[at]
             optional = name.endswith("?")
             if optional:
+                if known == len(value):
+                    continue  # all there is has been checked
                 name = name[:-1]
             if name in value:
                 known += 1
