@@ -173,6 +173,7 @@ async def test_expired_while_pending(station):
         await desk.board.apower_on()
         await desk.connected()
         await desk.expect("BootNotification")
+        await desk.board.aread_until("registration: Pending", PATIENCE)
         assert await desk.remote_start(TOKEN1, 1) == "Rejected"
         with pytest.raises(CallError, match="SecurityError"):
             await desk.reserve(8, 2)
