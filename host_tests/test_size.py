@@ -1,0 +1,103 @@
+"""`make size` itself: it runs, names everything that the firmware consists of, and its figures stay where they were."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tools import mpy, size
+from tools.image import ROOT, compile_mpy
+
+pytestmark = pytest.mark.xdist_group("size")
+
+SOURCE = b"""
+class Thing:
+    def call(self, wanted_value):
+        return "a string with spaces", 1 << 40, (wanted_value, b"bytes"), [x for x in wanted_value]
+"""
+
+
+def program(*arguments):
+    done = subprocess.run([sys.executable, "-m", "tools.size", *arguments], cwd=ROOT, capture_output=True, text=True,
+                          timeout=110)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return json.loads(program("--json"))
+
+
+@pytest.fixture(scope="module")
+def output(figures):
+    """What the program prints of the same figures."""
+    return "\n\n".join(size.plain(item) for item in size.tables(figures))
+
+
+def test_an_mpy_file_is_taken_apart_without_a_byte_left_over():
+    contents = mpy.read(compile_mpy(SOURCE, "thing.py", ["-O3"]))
+    assert contents.functions == 4  # the module, the class, the method and the list in it
+    assert {"wanted_value", "call"} <= set(contents.names) and "a string with spaces" not in contents.names
+    rest = contents.total - contents.names_bytes - contents.objects - contents.code
+    assert 4 < rest < 9, "the header and two numbers"
+
+
+def test_what_is_no_mpy_file_is_refused():
+    with pytest.raises(ValueError):
+        mpy.read(b"import gc\n")
+
+
+def test_modules_are_measured_after_what_they_load_themselves():
+    first, later = size.load_order(size.modules())
+    for one, other in (("payload", "blocks.types"), ("blocks", "blocks.reservation"), ("station", "agent"),
+                       ("blocks.reservation", "station")):
+        assert first.index("holdfast." + one) < first.index("holdfast." + other)
+    assert sorted(first + later) == sorted(name for name in size.modules() if name.startswith("holdfast"))
+
+
+def test_make_size_prints_every_module_of_the_firmware():
+    rows = [line.split()[0] for line in program().splitlines() if line]
+    assert len(size.modules()) == len(list((ROOT / "firmware").rglob("*.py")))
+    assert [name for name in size.modules() if name not in rows] == []
+
+
+def test_make_size_prints_every_target_with_what_was_measured(output, figures):
+    for target in figures["targets"]:
+        line = [line for line in output.splitlines() if line.startswith(target["what"] + "  ")][0]
+        assert " %s " % size.number(target["measured"]) in line and " %s " % size.number(target["limit"]) in line
+
+
+def test_the_parts_add_up(figures):
+    code, heap = figures["code"], figures["heap"]
+    assert code["total"]["xtensawin"] == sum(row["xtensawin"] for row in code["modules"])
+    assert code["total"]["xtensawin"] == code["total_names_once"] + code["names_repeated"]
+    assert all(row["xtensawin"] == row["rv32imc"] for row in code["modules"]), "there is native code in the firmware"
+    assert heap["import"] == heap["names"] + sum(taken for _, taken in heap["modules"])
+    assert abs(heap["pair"] - sum(taken for _, taken in heap["steps"])) < 100, "an average, and one of them"
+
+
+def test_the_code_is_used_in_place(figures):
+    """Were it copied from the image, the heap of a module would have to be larger than its bytecode."""
+    bytecode = {row["module"]: row["bytecode"] for row in figures["code"]["modules"]}
+    heap = dict(figures["heap"]["modules"])
+    assert heap["holdfast.websocket"] < bytecode["holdfast.websocket"]
+    assert heap["holdfast.station"] < bytecode["holdfast.station"]
+
+
+def test_the_same_figures_come_out_again():
+    one, other = size.measure_heap(), size.measure_heap()
+    assert one == other
+
+
+@pytest.mark.parametrize("what", ["flash, programs per change", "flash, erases per change", "flash, bytes per change"])
+def test_a_target_that_is_met_stays_met(figures, what):
+    target = [target for target in figures["targets"] if target["what"] == what][0]
+    assert target["met"], "%(what)s: %(measured)s, and at most %(limit)s is the target; see make size" % target
+
+
+def test_a_reservation_and_its_cancellation_leave_no_more_garbage_than_they_did(figures):
+    """The target is 4,000 bytes; this keeps what was won on the way."""
+    pair = figures["heap"]["pair"]
+    assert pair <= 8_800, "ReserveNow + CancelReservation allocate %d bytes; they did with 8,048" % pair
