@@ -154,8 +154,17 @@ class WebSocket:
         return event
 
     def send_text(self, text):
-        """Queue one text message (str, or bytes of valid UTF-8). Returns False, sending nothing, unless open."""
-        return self._send(TEXT, text.encode() if isinstance(text, str) else text)
+        """Queue one text message (str, or bytes of valid UTF-8). Returns False, sending nothing, unless open.
+
+        MicroPython's JSON reads "\\ud83d" as half a surrogate pair and would send it: that is no UTF-8, so "???" goes out.
+        """
+        payload = text.encode() if isinstance(text, str) else text
+        at = payload.find(b"\xed")
+        while at >= 0:
+            if payload[at + 1:at + 2] > b"\x9f":
+                payload = payload[:at] + b"???" + payload[at + 3:]
+            at = payload.find(b"\xed", at + 1)
+        return self._send(TEXT, payload)
 
     def send_binary(self, payload):
         """Queue one binary message, like send_text."""

@@ -185,3 +185,12 @@ def test_random_bytes_never_raise_and_always_end():
         ws.feed_eof()
         assert peer.events(ws)[-1][0] == "closed" and ws.state == "closed"
         peer.sent(ws)
+
+
+def test_half_a_surrogate_pair_does_not_leave_the_station():
+    """MicroPython reads JSON's "\\ud83d\\ude00" as two halves and encodes each: the server would have to close."""
+    for payload, expected in ((b"a\xed\xa0\xbd\xed\xb8\x80z", b"a??????z"), (b"\xed\xaf\xbf", b"???"),
+                              (b"\xed\x9f\xbf\xee\x80\x80", b"\xed\x9f\xbf\xee\x80\x80")):
+        ws = peer.connected()
+        assert ws.send_text(payload)
+        assert peer.sent(ws) == [(1, expected)], payload
