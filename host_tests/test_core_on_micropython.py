@@ -43,7 +43,7 @@ def outcome(module):
     return results
 
 
-@pytest.mark.parametrize("module, name", core_tests())
+@pytest.mark.parametrize("module, name", list(core_tests()))
 def test_core(module, name):
     results = outcome(module)
     if name not in results:
