@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from rich.console import Console
@@ -191,7 +192,7 @@ def tables(figures):
     yield table
     yield (
         "Of %(names)d bytes of names %(repeated)d are repetitions: each file spells out what it uses. A frozen image"
-        " has every name once;\nwith the %(different)d names written once, this code would take %(once)d bytes."
+        " has every name once; with the %(different)d names written once, this code would take %(once)d bytes."
         % {"names": code["total"]["names"], "repeated": code["names_repeated"],
            "different": code["different_names"], "once": code["total_names_once"]})
 
@@ -212,8 +213,8 @@ def tables(figures):
     yield table
     yield (
         "Not in it: the image, which a board has in flash, and what MicroPython brings itself. asyncio with its streams"
-        "\ntakes %d bytes on 64 bits, measured; the 32-bit MicroPython has another asyncio, so it is left out, and so"
-        " are\nthe frames of the agent's tasks." % heap["asyncio_64_bit"])
+        " takes %d bytes on 64 bits, measured; the 32-bit MicroPython has another asyncio, so it is left out, and so"
+        " are the frames of the agent's tasks." % heap["asyncio_64_bit"])
 
     flash = figures["flash"]
     table = Table("per reservation change on littlefs, worst case in brackets", title="Flash")
@@ -241,7 +242,7 @@ def number(value):
 def plain(item):
     """A table, or a remark, as text for a pipe: one line a row, cells separated by two spaces or more."""
     if isinstance(item, str):
-        return item
+        return textwrap.fill(item, 118)
     columns = [[str(column.header), *[str(cell) for cell in column.cells]] for column in item.columns]
     widths = [max(len(cell) for cell in column) for column in columns]
     lines = [item.title]
@@ -262,7 +263,7 @@ def main(arguments=None):
     terminal = Console() if sys.stdout.isatty() else None
     for item in tables(figures):
         if terminal:
-            terminal.print(item)
+            terminal.print(item, highlight=False)
         else:
             print(plain(item) + "\n")
 
