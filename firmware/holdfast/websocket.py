@@ -156,7 +156,7 @@ class WebSocket:
     def send_text(self, text):
         """Queue one text message (str, or bytes of valid UTF-8). Returns False, sending nothing, unless open.
 
-        MicroPython's JSON reads "\\ud83d" as half a surrogate pair and would send it: that is no UTF-8, so "???" goes out.
+        MicroPython reads "\\ud83d" in JSON as half a surrogate pair and would send that: no UTF-8, so "???" goes out.
         """
         payload = text.encode() if isinstance(text, str) else text
         at = payload.find(b"\xed")
