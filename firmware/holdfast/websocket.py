@@ -96,8 +96,9 @@ class WebSocket:
 
     `host` is the Host header ("name:port"), `path` the request target (percent-encoded), `subprotocol` the only one
     accepted, `authorization` a whole header value or None; `urandom(n)` returns n random bytes. Messages of more than
-    `limit` bytes are reported as "oversize". `buffer` (a bytearray of `limit` bytes) may be handed from one connection
-    to the next. `binary=True` delivers binary messages, which OCPP-J does not have, instead of refusing them.
+    `limit` bytes are reported as "oversize", and so are those that memory has no room for. `buffer` (a bytearray, grown
+    as messages need it) may be handed from one connection to the next. `binary=True` delivers binary messages, which
+    OCPP-J does not have, instead of refusing them.
     """
 
     def __init__(self, host, path, subprotocol, authorization=None, limit=8192, urandom=None, binary=False,
@@ -114,8 +115,8 @@ class WebSocket:
         self._left = 0  # payload bytes of that frame still to come
         self._control = b""  # payload so far of a control frame
         self._message = 0  # TEXT or BINARY while a message is being put together, else 0
-        self._buffer = buffer or bytearray(limit)
-        self._total = 0  # payload bytes of the message so far; those beyond the limit are counted but not kept
+        self._buffer = bytearray() if buffer is None else buffer
+        self._total = 0  # payload bytes of the message so far; those beyond the buffer are counted but not kept
         self._utf8 = 0
         self._ended = False  # the last event is in the queue; nothing more is listened to
         self._farewell = None  # payload of the close frame that goes out with that event
@@ -324,6 +325,12 @@ class WebSocket:
                 return self._fail(UNSUPPORTED, "text messages only")
             if self._total + length > max(self._limit, SKIP_LIMIT):
                 return self._fail(TOO_BIG, "message too big")
+            missing = min(self._total + length, self._limit) - len(self._buffer)
+            if missing > 0:
+                try:
+                    self._buffer.extend(bytes(missing))
+                except MemoryError:
+                    pass  # the message is skipped and told as oversize
         if not length:
             self._end_frame()
 
@@ -334,8 +341,8 @@ class WebSocket:
         if self._opcode & 8:
             self._control += bytes(piece)
         else:
-            kept = min(self._total, self._limit)
-            fits = min(self._limit - kept, end - at)
+            kept = min(self._total, len(self._buffer))
+            fits = min(len(self._buffer) - kept, end - at)
             if fits:
                 self._buffer[kept:kept + fits] = piece[:fits]
             self._total += end - at
@@ -365,7 +372,7 @@ class WebSocket:
         view = memoryview(self._buffer)
         if self._utf8:
             self._fail(BAD_DATA, "not UTF-8")
-        elif self._total > self._limit:
+        elif self._total > min(self._limit, len(self._buffer)):
             self._events.append(("oversize", bytes(view[:OVERSIZE_HEAD]), self._total))
         elif text:
             self._events.append(("text", str(view[:self._total], "utf-8")))

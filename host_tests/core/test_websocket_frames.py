@@ -297,3 +297,26 @@ def test_own_ping_never_gets_too_long():
     ws = peer.connected()
     ws.ping(b"x" * 200)
     assert peer.sent(ws) == [(peer.PING, b"x" * 125)]
+
+
+class FullHeap(bytearray):
+    """A buffer that cannot grow."""
+
+    def extend(self, data):
+        raise MemoryError
+
+
+def test_message_that_memory_has_no_room_for_is_oversize_and_the_next_one_is_read():
+    ws = peer.connected(limit=8192, buffer=FullHeap(64))
+    ws.feed(peer.frame(1, b"a" * 65))
+    assert ws.next_event() == ("oversize", b"a" * 64, 65)
+    ws.feed(peer.frame(1, b"b" * 64))
+    assert ws.next_event() == ("text", "b" * 64)
+
+
+def test_buffer_grows_to_the_largest_message_and_no_further_than_the_limit():
+    buffer = bytearray(16)
+    ws = peer.connected(limit=100, buffer=buffer)
+    ws.feed(peer.frame(1, b"a" * 60) + peer.frame(1, b"b" * 500) + peer.frame(1, b"c" * 10))
+    assert [ws.next_event()[0] for _ in range(3)] == ["text", "oversize", "text"]
+    assert len(buffer) == 100
