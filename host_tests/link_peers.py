@@ -21,6 +21,7 @@ VARIABLES = {
     "OCPPCommCtrlr.RetryBackOffRandomRange": 0,
     "OCPPCommCtrlr.RetryBackOffRepeatTimes": 3,
     "OCPPCommCtrlr.WebSocketPingInterval": 0,
+    "SecurityCtrlr.BasicAuthPassword": PASSWORD,
 }
 
 

@@ -132,6 +132,8 @@ class Agent:
             except Exception as error:  # noqa: BLE001 -- the last resort: logged, and started again
                 self._open_contactors()
                 gc.collect()
+                if isinstance(error, MemoryError) and self.station:
+                    self.station.security_event(self.now(), "MemoryExhaustion", name)
                 trace = io.StringIO()
                 sys.print_exception(error, trace)
                 for line in trace.getvalue().strip().split("\n"):

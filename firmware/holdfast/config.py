@@ -10,10 +10,10 @@ import json
 from holdfast import device_model
 from holdfast.blocks.types import connector_type
 from holdfast.hardware import DRIVERS
-from holdfast.payload import PROPERTY, array_of, object_of, one_of
+from holdfast.payload import PROPERTY, array_of, integer_between, object_of, one_of
 
 PATH = "/config.json"
-PORTS = {"ws": 80}  # schemes that can be dialled, with the port where the URL names none
+PORTS = {"ws": 80, "wss": 443}  # schemes that can be dialled, with the port where the URL names none
 
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-_=+|@."
 
@@ -28,8 +28,6 @@ class ConfigError(Exception):
 def split_url(url):
     """(scheme, host, port, path) of a CSMS URL; path without a slash at its end. ValueError says what is wrong."""
     scheme, _, rest = url.partition("://")
-    if scheme == "wss":
-        raise ValueError("wss:// is not supported yet, only ws://")
     # The station id goes to the end of the path, so there is no place for a query; the password has its own field.
     for octet in rest.encode():
         if not 0x20 < octet < 0x7F or octet in b"?#@":
@@ -37,7 +35,7 @@ def split_url(url):
     authority, slash, path = rest.partition("/")
     host, colon, port = authority.partition(":")
     if scheme not in PORTS or not host or colon and not (port.isdigit() and 1 <= int(port) <= 65535):
-        raise ValueError("not a URL like ws://host:port/path")
+        raise ValueError("not a URL like wss://host:port/path")
     while path.endswith("/"):
         path = path[:-1]
     return scheme, host, int(port or PORTS[scheme]), slash and path and "/" + path
@@ -80,11 +78,31 @@ def _variables(value):
             return (PROPERTY, name, wrong)
 
 
+def _security(values):
+    """Fill in the security profile, and judge it: (field, what is wrong with it), or None.
+
+    OCPP 2.0.1 Part 2, A00: 1 is Basic auth, 2 the same over TLS, 3 TLS with a client certificate. 0 is no security.
+    """
+    secure = values["csms_url"].startswith("wss:")
+    profile = values.get("security_profile")
+    if profile is None:
+        profile = 2 * secure + (("client_certificate" if secure else "password") in values)
+        values["security_profile"] = profile
+    if (profile > 1) != secure:
+        return "security_profile", "%d wants a csms_url with %s://" % (profile, "wss" if profile > 1 else "ws")
+    if profile == 0 and "password" in values:
+        return "security_profile", "0 is without a password"
+    for field, from_profile in (("password", 1), ("ca_certificate", 2), ("client_certificate", 3), ("client_key", 3)):
+        if profile >= from_profile and field not in values and (profile, from_profile) != (3, 1):
+            return field, "missing, and security profile %d wants it" % profile
+
+
 class Config:
     """The checked values of `load`, by the names of the file; what is optional there is filled in."""
 
     def __init__(self, values):
         self.password = self.serial_number = None
+        self.ca_certificate = self.client_certificate = self.client_key = None  # paths of files, PEM or DER
         self.vendor_name = self.model = "Holdfast"
         self.hardware = "simulated"
         self.message_limit = 8192  # bytes of a message from the CSMS
@@ -93,7 +111,7 @@ class Config:
             setattr(self, name, values[name])
         self.evses = tuple([tuple(evse["connectors"]) for evse in values["evses"]])
         self.warnings = []
-        if self.password is None:
+        if self.security_profile == 0:
             self.warnings.append("no password: the CSMS can not know that this is the right station")
 
 
@@ -108,7 +126,11 @@ def load(content):
     fault = object_of(
         "station_id", _expect("not 1 to 48 letters, digits or characters of *-_=+|@.", _station_id),
         "csms_url", _csms_url,
+        "security_profile?", integer_between(0, 3),
         "password?", _text(16, 64),
+        "ca_certificate?", _text(1, 64),
+        "client_certificate?", _text(1, 64),
+        "client_key?", _text(1, 64),
         "vendor_name?", _text(1, 50),  # the lengths of ChargingStationType in BootNotificationRequest
         "model?", _text(1, 20),
         "serial_number?", _text(1, 25),
@@ -120,6 +142,9 @@ def load(content):
     )(values)
     if fault:
         raise ConfigError(fault[1], fault[2])
+    wrong = _security(values)
+    if wrong:
+        raise ConfigError(*wrong)
     return Config(values)
 
 

@@ -195,7 +195,10 @@ class Console:
 
     def _memory(self, now):
         used, free = self.agent.memory()
-        return ["heap used: %d" % used, "heap free: %d" % free]
+        lines = ["heap used: %d" % used, "heap free: %d" % free]
+        if self.agent.link and self.agent.link.handshake:
+            lines.append("TLS handshake, heap used before, at most, after: %d, %d, %d" % self.agent.link.handshake)
+        return lines
 
     def _reboot(self, now):
         self.agent.restart("LocalReset")

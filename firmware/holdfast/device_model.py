@@ -1,13 +1,13 @@
 """The device model: the variables this station has, what values they take, and which of them survive a reboot.
 
 Values are strings, as on the wire. A row is (name, mutability, data type, default, limits): limits are (lowest,
-highest) for an integer, the allowed words for a list, the longest length for a string. Names are
+highest) for an integer, (shortest, longest) for a string, the allowed words for a list. Names are
 "Component.Variable" or "Component.Variable[Instance]" and compare without regard to letter case.
 """
 
 from holdfast.transactions import POINTS
 
-READ_ONLY, READ_WRITE = "ReadOnly", "ReadWrite"
+READ_ONLY, READ_WRITE, WRITE_ONLY = "ReadOnly", "ReadWrite", "WriteOnly"
 
 _BIG = 0x7FFFFFFF
 
@@ -31,7 +31,9 @@ VARIABLES = (
     ("ReservationCtrlr.Available", READ_ONLY, "boolean", "true", None),
     ("ReservationCtrlr.Enabled", READ_WRITE, "boolean", "true", None),
     ("ReservationCtrlr.NonEvseSpecific", READ_ONLY, "boolean", "true", None),
-    ("SecurityCtrlr.Identity", READ_ONLY, "string", "", 48),
+    ("SecurityCtrlr.BasicAuthPassword", WRITE_ONLY, "string", "", (16, 64)),
+    ("SecurityCtrlr.Identity", READ_ONLY, "string", "", (1, 48)),
+    ("SecurityCtrlr.SecurityProfile", READ_ONLY, "integer", "0", (0, 3)),
     ("TxCtrlr.EVConnectionTimeOut", READ_WRITE, "integer", "60", (1, 86400)),
     ("TxCtrlr.StopTxOnEVSideDisconnect", READ_ONLY, "boolean", "true", "true"),
     ("TxCtrlr.StopTxOnInvalidId", READ_WRITE, "boolean", "true", None),
@@ -75,8 +77,8 @@ def fault(entry, value):
         if not limits[0] <= int(value) <= limits[1]:
             return "must be from %d to %d" % limits
     elif data_type == "string":
-        if len(value) > limits:
-            return "must have at most %d characters" % limits
+        if not limits[0] <= len(value) <= limits[1]:
+            return "must have %d to %d characters" % limits
     else:
         members = value.split(",")
         for index, member in enumerate(members):
@@ -133,5 +135,5 @@ class Variables:
         return self.get(name) == "true"
 
     def names(self):
-        """The names of all rows, in the order of the table."""
-        return [entry[0] for entry in VARIABLES]
+        """The names of all rows that anybody may read, in the order of the table."""
+        return [entry[0] for entry in VARIABLES if entry[1] != WRITE_ONLY]

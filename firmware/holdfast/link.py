@@ -39,10 +39,13 @@ def request_target(path, station_id):
     return path + "/" + encoded
 
 
-async def open_stream(url):
-    """A connected stream to the host of a CSMS URL. Raises OSError, though most errors come with the first write."""
+async def open_stream(url, context=None):
+    """A connected stream to the host of a CSMS URL, over TLS with a `context`. Most errors come with the first write.
+
+    Raises OSError, and ValueError for a certificate.
+    """
     _, host, port, _ = split_url(url)
-    return (await asyncio.open_connection(host, port))[0]
+    return (await asyncio.open_connection(host, port, context, host))[0]
 
 
 class Link:
@@ -77,6 +80,7 @@ class Link:
         self._interval = 0  # WebSocketPingInterval in ms
         self._heard = self._pinged = 0  # when data came last, when a ping went last
         self._unanswered = 0  # pings
+        self.handshake = None  # bytes of heap used before, during and after the last TLS handshake
 
     def connect(self):
         """Dial now, and again whenever the link is lost."""
@@ -90,12 +94,15 @@ class Link:
         if self.state == "waiting":
             self._command.set()
         elif self.state == "open":
-            self.state = "closing"
-            self._until(GOODBYE, "no answer to the close frame")
-            self._ws.close(1000, "bye")
+            self._close("bye")
             self.poke()
         elif self.state == "connecting":
             self._drop(OSError("disconnected"))
+
+    def _close(self, reason):
+        self.state = "closing"
+        self._until(GOODBYE, "no answer to the close frame")
+        self._ws.close(1000, reason)
 
     def poke(self):
         """The station may have something to send."""
@@ -155,13 +162,15 @@ class Link:
 
     async def _session(self):
         """One connection, from dialling to closing."""
-        writer = error = None
+        writer = error = tls = None
         self._error = None
         self.state = "connecting"
         self._until(PATIENCE, "no answer to the handshake")
         gc.collect()
         try:
-            self._stream = await open_stream(self.config.csms_url)
+            if self.config.csms_url.startswith("wss"):
+                tls = self._tls()
+            self._stream = await open_stream(self.config.csms_url, tls and tls.context)
             self._ws = self._handshake()
             self.poke()
             writer = asyncio.create_task(self._write())
@@ -171,6 +180,9 @@ class Link:
                 if size is None:
                     continue  # a false alarm of the poll
                 self._heard = self.now()
+                if tls:
+                    self.handshake = tls.connected()
+                    tls = None
                 if size:
                     self._ws.feed(chunk[:size])
                 else:
@@ -179,7 +191,7 @@ class Link:
                 await self._idle.wait()
                 if over:
                     break
-        except OSError as lost:
+        except (OSError, ValueError) as lost:
             error = lost
         except asyncio.CancelledError:
             error = self._error
@@ -196,16 +208,28 @@ class Link:
             if was_open:
                 self.station.link_down(self.now())
                 self.changed()
+        if error and tls:
+            words, event = tls.explain(error)
+            if event:
+                self.station.security_event(self.now(), event, words)
+            error = OSError(words)
         if error and not isinstance(error, OSError):
             raise error
         if error:
             self.log("warning", ("link lost: %s" if was_open else "cannot connect: %s") % error + ", " + self.url)
 
+    def _tls(self):
+        from holdfast.tls import Handshake  # late: a station without wss:// has no use for it
+
+        clock = self.station.clock
+        return Handshake(self.config, clock.utc(self.now()) if clock.is_set else self.station.known_time, clock.is_set)
+
     def _handshake(self):
         _, host, port, path = split_url(self.config.csms_url)
         authorization = None
-        if self.config.password is not None:
-            secret = "%s:%s" % (self.config.station_id, self.config.password)
+        password = self.station.variables.get("SecurityCtrlr.BasicAuthPassword")
+        if password and self.config.security_profile < 3:
+            secret = "%s:%s" % (self.config.station_id, password)
             authorization = "Basic " + b2a_base64(secret.encode()).decode().strip()
         return WebSocket("%s:%d" % (host, port), request_target(path, self.config.station_id), SUBPROTOCOL,
                          authorization, self.config.message_limit, self.urandom, False, self._message)
@@ -235,6 +259,8 @@ class Link:
             elif kind == "refused":
                 status = "HTTP " if event[1] not in (0, 101) else ""
                 self.log("error", "connection refused: %s%s, %s" % (status, event[2], self.url))
+                if event[1] in (401, 403):
+                    self.station.security_event(now, "FailedToAuthenticateAtCsms", "HTTP %d" % event[1])
                 over = True
             else:
                 self.log("warning" if self.wanted else "info", "connection closed: %d %s" % (event[1], event[2]))
@@ -259,6 +285,10 @@ class Link:
                         for text in self.station.take_frames():
                             self._ws.send_text(text)
                     data = self._ws.take()
+                    if not data and self.state == "open" and self.station.reconnect and self.station.all_said():
+                        self.station.reconnect = self._rest = False
+                        self._close("new password")
+                        continue
                     if not data:
                         break
                     if not self._deadline:

@@ -6,7 +6,7 @@
 | DRIVER (Authorize) | fails at once | fails: the driver is waiting |
 | STATUS (StatusNotification, Heartbeat) | forgotten: the present state is told on reconnect | forgotten |
 | TRANSACTION (TransactionEvent) | kept in order, marked offline | again, MessageAttempts times (E13), then dropped |
-| UPDATE (ReservationStatusUpdate) | forgotten: flash has it | timeout: thrice per connection; CALLERROR: done with |
+| UPDATE (ReservationStatusUpdate, SecurityEventNotification) | forgotten here | again, thrice a link; CALLERROR: done |
 
 Until the CSMS has accepted the station, BOOT is all that goes out (B01.FR.08, B02.FR.02).
 """
@@ -14,7 +14,7 @@ Until the CSMS has accepted the station, BOOT is all that goes out (B01.FR.08, B
 BOOT, DRIVER, STATUS, TRANSACTION, UPDATE = range(5)
 
 _UPDATE_ATTEMPTS = 3
-_UPDATE_PAUSE = 10_000  # ms after an unanswered ReservationStatusUpdate
+_UPDATE_PAUSE = 10_000  # ms after an unanswered one
 # With so many other messages waiting nothing but transaction events is taken in: the CSMS does not keep up.
 _MOST_OTHERS = 20
 # So many transaction events are kept in memory; beyond that every second Updated goes first (E04.FR.08).

@@ -14,6 +14,7 @@ from holdfast.blocks import (
     provisioning,
     remote_control,
     reservation,
+    security,
     transactions,
     variables,
 )
@@ -21,7 +22,7 @@ from holdfast.device_model import Variables, row
 from holdfast.evse import Site
 from holdfast.transactions import charging_state
 
-_BLOCKS = (provisioning, variables, authorization, transactions, remote_control, availability, reservation)
+_BLOCKS = (provisioning, variables, authorization, transactions, remote_control, availability, reservation, security)
 
 # What a CSMS may ask of a station and this one knows by name but does not do: NotSupported, not NotImplemented.
 _NOT_SUPPORTED = (
@@ -55,6 +56,9 @@ class Station:
         for verb in ("Get", "Set"):
             self.variables.put(row("DeviceDataCtrlr.BytesPerMessage[%sVariables]" % verb), str(config.message_limit))
         self.variables.put(row("SecurityCtrlr.Identity"), config.station_id)
+        self.variables.put(row("SecurityCtrlr.SecurityProfile"), str(config.security_profile))
+        if config.password:
+            self.variables.put(row("SecurityCtrlr.BasicAuthPassword"), config.password)
         self.site = Site(config.evses)
         self.evses = self.site.evses
         self.reservations = reservations.Reservations(self.site)
@@ -67,6 +71,9 @@ class Station:
         self.boot_reason = "PowerUp"
         self.reset_when_idle = False
         self.reboot_requested = None  # the reason, once the edge is to restart the board
+        self.reconnect = False  # the edge is to close the link and open it anew, once all is said
+        self.security_events = []  # that the CSMS has not confirmed
+        self.known_time = None  # UTC in seconds: it is at least that late, an earlier run was told so
         self.set_aside = 0  # records at power-on that could not be believed
         self._contactors = [False for _ in self.evses]
         self._unremoved = []  # names of records that flash would not let go of
@@ -93,6 +100,8 @@ class Station:
             self.set_aside += 1
         self.reservations.enabled = self.variables.true("ReservationCtrlr.Enabled")
         self._offline_since = now
+        started = "StartupOfTheDevice" if self.boot_reason == "PowerUp" else "ResetOrReboot"
+        security.happened(self, now, started, self.boot_reason)
         self.settle(now)
 
     def _load(self, name, data):
@@ -100,6 +109,8 @@ class Station:
             return reservation.load(self, name, data)
         if name.startswith(variables.RECORDS):
             return variables.load(self, name, data)
+        if name.startswith(security.RECORDS) or name == security.TIME_RECORD:
+            return security.load(self, name, data)
         if name == availability.RECORD:
             availability.load(self, data)
         elif name == provisioning.RECORD:
@@ -127,6 +138,8 @@ class Station:
         self.outbox.link_down(now)
         for ended in self.reservations.ended:
             ended.queued = False
+        for event in self.security_events:
+            event.queued = False
         self.settle(now)
 
     def received(self, now, text):
@@ -291,6 +304,11 @@ class Station:
         provisioning.restart(self, now, reason)
         self.settle(now)
 
+    def security_event(self, now, name, info):
+        """Something happened that the CSMS has to hear of; `name` is one of OCPP's security events."""
+        security.happened(self, now, name, info)
+        self.settle(now)
+
     def shift_clock(self, now, seconds):
         """Put the clock forward or back, for a simulation."""
         self.clock.shift(seconds)
@@ -333,13 +351,19 @@ class Station:
 
     def set_clock(self, now, text):
         """The CSMS told the time, as RFC 3339."""
-        self.clock.set(clock.parse(text), now)
+        utc = clock.parse(text)
+        security.time_told(self, now, utc)
+        self.clock.set(utc, now)
         self._last_sync = now
 
     def variable_changed(self, now, name, value):
         """A variable was written. Most take effect where they are read; this one is about what is stored already."""
         if name == "ReservationCtrlr.Enabled":
             reservation.switch(self, now, value == "true")
+        elif name == "SecurityCtrlr.BasicAuthPassword":
+            self.log("info", name + " was changed")  # A01.FR.11, and not to what: A01.FR.12
+            security.happened(self, now, "ReconfigurationOfSecurityParameters", "BasicAuthPassword")
+            self.reconnect = True
 
     def store(self, name, data):
         """Put a record on flash; OSError if that failed."""
@@ -381,6 +405,7 @@ class Station:
         reservation.settle(self, now)
         availability.report(self, now)
         reservation.report_endings(self, now)
+        security.report(self, now)
         if self.reset_when_idle and self.idle():
             self.reset_when_idle = False
             provisioning.restart(self, now, "ScheduledReset")  # B12.FR.03

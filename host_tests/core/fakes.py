@@ -73,6 +73,7 @@ class FakeConfig:
     station_id = "HOLDFAST-1"
     csms_url = "ws://127.0.0.1:9000/ocpp"
     password = None
+    security_profile = 0
     vendor_name = "Holdfast"
     model = "Desk"
     serial_number = None
@@ -121,6 +122,7 @@ class Desk:
             "Authorize": {"idTokenInfo": {"status": "Accepted"}},
             "StatusNotification": {},
             "ReservationStatusUpdate": {},
+            "SecurityEventNotification": {},
             "TransactionEvent": {},
         }
         self.power_on()

@@ -113,8 +113,59 @@ def test_unknown_hardware_is_refused_with_what_there_is():
     assert refusal(good(hardware="gpio")) == "hardware: not one of: simulated"
 
 
-def test_wss_is_refused_as_not_supported_yet():
-    assert refusal(good(csms_url="wss://csms.example/")) == "csms_url: wss:// is not supported yet, only ws://"
+def secure(**changes):
+    values = {"csms_url": "wss://csms.example/", "ca_certificate": "/ca.pem"}
+    values.update(changes)
+    return good(**values)
+
+
+def profile(values):
+    return config.load(json.dumps(values)).security_profile
+
+
+CLIENT = {"client_certificate": "/station.pem", "client_key": "/station.key"}
+
+
+def test_the_security_profile_follows_from_what_is_configured():
+    assert profile(good(password=None)) == 0
+    assert profile(good()) == 1
+    assert profile(secure()) == 2
+    assert profile(secure(password=None, **CLIENT)) == 3
+
+
+def test_a_named_security_profile_is_taken_where_the_rest_fits():
+    assert profile(good(security_profile=1)) == 1
+    assert profile(secure(security_profile=2, **CLIENT)) == 2
+    assert profile(secure(security_profile=3, **CLIENT)) == 3  # the password waits for a change of profile
+
+
+def test_a_security_profile_goes_with_its_scheme():
+    for number in (0, 1):
+        assert refusal(secure(security_profile=number)) == (
+            "security_profile: %d wants a csms_url with ws://" % number)
+    for number in (2, 3):
+        assert refusal(good(security_profile=number)) == (
+            "security_profile: %d wants a csms_url with wss://" % number)
+    assert refusal(good(security_profile=0)) == "security_profile: 0 is without a password"
+    assert refusal(good(security_profile=4)) == "security_profile: out of range"
+    assert refusal(good(security_profile="2")) == "security_profile: not an integer"
+
+
+def test_what_a_security_profile_needs_is_missed_by_name():
+    for values, field, number in (
+        (good(security_profile=1, password=None), "password", 1),
+        (secure(password=None), "password", 2),
+        (secure(ca_certificate=None), "ca_certificate", 2),
+        (secure(security_profile=3), "client_certificate", 3),
+        (secure(client_certificate="/station.pem"), "client_key", 3),
+    ):
+        assert refusal(values) == "%s: missing, and security profile %d wants it" % (field, number)
+
+
+def test_paths_of_certificates_are_short_strings():
+    for field in ("ca_certificate", "client_certificate", "client_key"):
+        change = {field: 7}
+        assert refusal(secure(**change)) == field + ": not a string of 1 to 64 characters"
 
 
 def test_a_url_that_can_not_be_dialled_is_refused():
@@ -126,6 +177,7 @@ def test_a_url_that_can_not_be_dialled_is_refused():
 
 def test_a_url_is_taken_apart():
     assert config.split_url("ws://host") == ("ws", "host", 80, "")
+    assert config.split_url("wss://host/") == ("wss", "host", 443, "")
     assert config.split_url("ws://host/") == ("ws", "host", 80, "")
     assert config.split_url("ws://10.0.0.1:9000/a/b//") == ("ws", "10.0.0.1", 9000, "/a/b")
 

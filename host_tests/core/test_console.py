@@ -8,6 +8,7 @@ from holdfast.log import Log
 
 class FakeLink:
     state = "open"
+    handshake = None
 
     def connect(self):
         self.state = "waiting"

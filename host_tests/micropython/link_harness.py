@@ -4,7 +4,7 @@ Usage: micropython link_harness.py FIRMWARE_DIR JSON_OF_A_CONFIG JSON_OF_VARIABL
 The clock of the link runs SPEED times faster than the wall.
 Lines that come in: `send TEXT`, `connect`, `disconnect`, `fail` (the next message makes the station raise), `state`,
 `memory`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`, `log LEVEL …`, `state …`, `memory …`,
-`crash …`.
+`event NAME TECHINFO`, `crash …`.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, sys.argv[1])
 
 from holdfast import link as link_module  # noqa: E402 -- the path comes first
+from holdfast.clock import Clock  # noqa: E402
 from holdfast.config import load  # noqa: E402
 
 SPEED = int(sys.argv[4])
@@ -43,6 +44,9 @@ class Variables:
     def integer(self, name):
         return self.values[name]
 
+    def get(self, name):
+        return self.values[name]
+
 
 class Station:
     """What a link needs of a station: it prints what it is told, and sends back what begins with "echo"."""
@@ -51,6 +55,15 @@ class Station:
         self.variables = Variables(variables)
         self.frames = []
         self.failing = False
+        self.reconnect = False
+        self.clock = Clock()
+        self.known_time = None
+
+    def all_said(self):
+        return not self.frames
+
+    def security_event(self, now, name, info):
+        print("event %s %s" % (name, info))
 
     def link_up(self, now):
         print("up")

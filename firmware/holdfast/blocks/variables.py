@@ -3,7 +3,7 @@
 from holdfast import clock
 from holdfast.blocks import reservation
 from holdfast.blocks.types import attribute_type, component, variable
-from holdfast.device_model import READ_ONLY, fault, full_name, has_component, row
+from holdfast.device_model import READ_ONLY, WRITE_ONLY, fault, full_name, has_component, row
 from holdfast.payload import array_of, object_of, text
 from holdfast.rpc import CallError
 
@@ -64,6 +64,8 @@ def _value(station, now, entry):
     """(value or None, GetVariableStatusEnumType) of what an entry asks for."""
     found = _row(entry)
     if found:
+        if found[1] == WRITE_ONLY:
+            return None, "Rejected"  # B06.FR.09
         return station.variables.value(found), "Accepted"
     value = _observed(station, now, entry)
     return (value, "Accepted") if value is not None else (None, _unknown(entry))

@@ -1,0 +1,162 @@
+"""TLS for wss://, by MicroPython's own Mbed TLS: who may be trusted, and in plain words why somebody was not.
+
+Imported with the first wss:// connection. The CSMS is only believed with a certificate that the CA in the
+configuration signed, for the host in its URL, valid today, without wildcards (security profiles 2 and 3, A00). TLS is
+1.2: MicroPython has no other. The handshake runs inside the first reads and writes of the stream, in steps that do not
+wait for the network; the longest, one operation with a key, stops everything else for some tenths of a second on an
+ESP32, or one second where RSA is used.
+"""
+
+import gc
+import time
+from binascii import a2b_base64
+
+import tls
+
+from holdfast.clock import rfc3339
+
+try:
+    import machine
+except ImportError:  # not on a board
+    machine = None
+try:
+    import esp32
+except ImportError:
+    esp32 = None
+
+# Forward secrecy first, and both suites of the pairs that OCPP names (A00.FR.318). All are AEAD: no CBC.
+_CIPHERS = ["TLS-%s-WITH-AES-%s" % (keys, suite) for keys in ("ECDHE-ECDSA", "ECDHE-RSA", "RSA")
+            for suite in ("128-GCM-SHA256", "256-GCM-SHA384")]
+_EPOCH = 0 if time.gmtime(0)[0] == 1970 else 946684800  # an ESP32 counts from 2000
+
+# What Mbed TLS says of a certificate, what that means, and whether it may be this board's own clock that is wrong.
+_REFUSALS = (
+    ("Common Name", "is for another host", False),
+    ("expired", "has expired", True),
+    ("future", "is not yet valid", True),
+    ("usage", "is not one for a server", False),
+)
+
+
+class Handshake:
+    """One attempt to connect. `context` is for open_connection."""
+
+    def __init__(self, config, utc, certain):
+        """`utc`: what the time is, or was at least if it is not `certain`; None: nobody knows. Raises OSError."""
+        self._host = config.csms_url.split("/")[2].split(":")[0].lower().encode()
+        self._profile = config.security_profile
+        self._certificates = 0  # of the chain, that were looked at
+        self._complaint = None
+        set_clock(utc, certain)
+        gc.collect()
+        self._heap = [_heap()]
+        self.context = context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        context.verify_mode = tls.CERT_REQUIRED  # said on purpose: MicroPython's `ssl` would not ask
+        context.verify_callback = self._look
+        context.set_ciphers(_CIPHERS)
+        field = "ca_certificate"
+        try:
+            for certificate in _read(config.ca_certificate):
+                context.load_verify_locations(certificate)
+            if self._profile == 3:
+                field = "client_certificate or client_key"
+                context.load_cert_chain(_read(config.client_certificate)[0], _read(config.client_key)[-1])
+        except (OSError, ValueError, IndexError) as error:
+            raise OSError("%s cannot be used: %s" % (field, error))
+
+    def _look(self, der, depth):
+        # Called by Mbed TLS for each certificate of the chain, from the root down; 0: nothing against it.
+        self._certificates += 1
+        self._heap.append(_heap())
+        if depth == 0:
+            octets = bytes(der)
+            wildcard = b"*" + self._host[self._host.find(b"."):]
+            if self._certificates == 1 and _is_self_signed(octets):
+                self._complaint = "is self-signed"
+            elif self._host not in octets.lower() and wildcard in octets.lower():
+                self._complaint = "has a wildcard"  # not without AllowCSMSTLSWildcards
+                return -1
+        return 0
+
+    def connected(self):
+        """The handshake is over, as data came. Returns bytes used before, at most at the moments looked at, after."""
+        gc.collect()
+        return self._heap[0], max(self._heap), _heap()
+
+    def explain(self, error):
+        """(words, security event or None) for the exception that ended the attempt."""
+        words = str(error)
+        number = error.args[0] if isinstance(error, OSError) else None
+        # Mbed TLS: no ValueError for whoever did not do the step that failed, but X509_CERT_VERIFY_FAILED.
+        if number is None or number == -9984 or self._complaint:
+            complaint = self._complaint
+            for part, meaning, clock_matters in _REFUSALS:
+                if complaint is None and part in words:
+                    complaint = meaning
+                    if clock_matters:
+                        complaint += ", as this board's clock says %s" % rfc3339(int(time.time()) + _EPOCH)
+            if complaint is None:
+                complaint = "is not signed by the CA in ca_certificate"
+            return "the certificate of the CSMS " + complaint, "InvalidCsmsCertificate"
+        if number == -0x6E80:  # BAD_PROTOCOL_VERSION
+            return "the CSMS does not speak TLS 1.2", "InvalidTLSVersion"
+        if number in (-0x7200, -0x7300):  # INVALID_RECORD, DECODE_ERROR
+            return "the CSMS does not speak TLS at all", "InvalidTLSVersion"
+        if self._certificates:
+            # Its certificate was good; what comes then is that it judges ours.
+            if self._profile == 3:
+                return "the CSMS refused the client certificate: " + words, "FailedToAuthenticateAtCsms"
+            return "the CSMS hung up, it may want a client certificate: " + words, "FailedToAuthenticateAtCsms"
+        if number == -0x7780:  # FATAL_ALERT_MESSAGE: which, MicroPython does not tell
+            return "the CSMS has no cipher suite in common, or no TLS 1.2", "InvalidTLSCipherSuite"
+        return words, None
+
+
+def set_clock(utc, certain):
+    """Put the clock that Mbed TLS judges certificates by right. It begins in the year 2000 whenever power comes."""
+    late = 0 if utc is None else utc - _EPOCH - time.time()
+    if hasattr(machine, "RTC") and (late > 1 or certain and late < -1):
+        moment = time.gmtime(utc - _EPOCH)
+        machine.RTC().datetime(moment[:3] + (moment[6],) + moment[3:6] + (0,))
+
+
+def _heap():
+    # Mbed TLS takes its memory from ESP-IDF, elsewhere from where nobody can see it. Garbage counts as used.
+    regions = esp32.idf_heap_info(esp32.HEAP_DATA) if esp32 else ()
+    return gc.mem_alloc() + sum([total - free for total, free, _, _ in regions])
+
+
+def _read(path):
+    # The certificates or keys of a file, each as DER. Not every MicroPython reads PEM.
+    with open(path, "rb") as file:
+        content = file.read()
+    if b"-----BEGIN" not in content:
+        return [content]
+    found = []
+    for part in content.split(b"-----BEGIN ")[1:]:
+        kind, _, rest = part.partition(b"-----")
+        if b"PARAMETERS" not in kind:  # of the curve, as `openssl ecparam` puts them before the key
+            found.append(a2b_base64(rest.split(b"-----")[0]))
+    return found
+
+
+def _is_self_signed(der):
+    # X.509: Certificate and TBSCertificate are sequences; version, serial number, algorithm, issuer, validity, subject.
+    at = _inside(der, _inside(der, 0)[0])[0]
+    parts = []
+    for _ in range(6):
+        end = _inside(der, at)[1]
+        parts.append(der[at:end])
+        at = end
+    return parts[3] == parts[5]
+
+
+def _inside(der, at):
+    # Where the content of the element at `at` begins and ends (X.690, definite lengths).
+    size = der[at + 1]
+    at += 2
+    if size > 127:
+        start = at + (size & 127)
+        size = int.from_bytes(der[at:start], "big")
+        at = start
+    return at, at + size
