@@ -1,0 +1,7 @@
+// A module or board with an ESP32 and 4 MiB of flash, connected over Wi-Fi.
+
+#define MICROPY_HW_BOARD_NAME               "Holdfast on a generic ESP32"
+#define MICROPY_HW_MCU_NAME                 "ESP32"
+
+#define MICROPY_PY_BLUETOOTH                (0)
+#define MICROPY_PY_NETWORK_LAN              (0)

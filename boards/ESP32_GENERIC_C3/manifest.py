@@ -1,0 +1,2 @@
+# The same for all boards: see there.
+include("../manifest.py")

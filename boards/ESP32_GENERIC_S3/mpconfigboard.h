@@ -1,0 +1,10 @@
+// A module or board with an ESP32-S3 and 8 MiB of flash or more, with PSRAM or without, connected over Wi-Fi.
+
+#define MICROPY_HW_BOARD_NAME               "Holdfast on a generic ESP32-S3"
+#define MICROPY_HW_MCU_NAME                 "ESP32S3"
+
+#define MICROPY_PY_BLUETOOTH                (0)
+#define MICROPY_PY_NETWORK_LAN              (0)
+
+// The console is on UART0 and on the chip's own USB: boards of this kind have one or the other, or both.
+#define MICROPY_HW_ENABLE_UART_REPL         (1)
