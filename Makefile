@@ -16,7 +16,7 @@ ID ?= HOLDFAST-1
 URL ?=
 SECONDS ?= 60
 
-.PHONY: help setup run test fuzz csms station board size lint clean
+.PHONY: help setup run test fuzz csms station board size firmware types lint clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -57,6 +57,12 @@ board: $(READY)  ## the virtual board alone; prints the serial port that mpremot
 
 size: setup  ## .mpy bytes, heap on 32 bits, flash operations, as a table
 	@$(BIN)/python -m tools.size
+
+firmware: $(READY)  ## build the image of a board: make firmware BOARD=name MICROPYTHON_SRC=… IDF_PATH=…
+	@MICROPYTHON_SRC="$(MICROPYTHON_SRC)" IDF_PATH="$(IDF_PATH)" $(BIN)/python -m tools.firmware $(BOARD)
+
+types: $(READY)  ## the firmware against the type stubs of MicroPython on ESP32
+	@$(BIN)/python -m tools.stub_types
 
 lint: $(READY)  ## style, and the rules of the house
 	@$(BIN)/ruff check firmware host_tests tools

@@ -1,0 +1,145 @@
+"""`make firmware`: what it says when something is missing, and that it calls MicroPython's build the right way."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools import firmware
+from tools.board_checks import BOARDS, PORT_FILES
+
+ROOT = Path(__file__).resolve().parent.parent
+BOARD = "ESP32_GENERIC_C3"
+
+# Stands in for ports/esp32/Makefile: keeps what it was called with, leaves the results where a build does.
+PORT_MAKEFILE = """
+submodules:
+\t@echo "submodules BOARD_DIR=$(BOARD_DIR)" >> $(CALLS)
+all:
+\t@echo "all BOARD_DIR=$(BOARD_DIR) idf=$$IDF_EXPORTED" >> $(CALLS)
+\t@mkdir -p $(BUILD)
+\t@head -c 1500000 /dev/zero > $(BUILD)/micropython.bin
+\t@cp $(BUILD)/micropython.bin $(BUILD)/firmware.bin
+"""
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def micropython(tmp_path):
+    """A folder that looks like a checkout of MicroPython 1.29."""
+    source = tmp_path / "micropython"
+    write(source / "py" / "mpconfig.h", "#define MICROPY_VERSION_MAJOR 1\n#define MICROPY_VERSION_MINOR 29\n"
+                                        "#define MICROPY_VERSION_MICRO 0\n")
+    write(source / "lib" / "micropython-lib" / "README.md", "")
+    write(source / "extmod" / "asyncio" / "manifest.py", "")
+    write(source / "mpy-cross" / "Makefile", 'all:\n\t@echo "mpy-cross" >> $(CALLS)\n')
+    write(source / "ports" / "esp32" / "Makefile", PORT_MAKEFILE)
+    write(source / "ports" / "esp32" / "modules" / "flashbdev.py", "")
+    for file in PORT_FILES:
+        write(source / "ports" / "esp32" / file, "")
+    return source
+
+
+@pytest.fixture
+def idf(tmp_path, monkeypatch):
+    """A folder that looks like an ESP-IDF v5.5.2 with its compilers installed."""
+    folder = tmp_path / "esp-idf"
+    write(folder / "tools" / "cmake" / "version.cmake", "set(IDF_VERSION_MAJOR 5)\nset(IDF_VERSION_MINOR 5)\n"
+                                                        "set(IDF_VERSION_PATCH 2)\n")
+    write(folder / "export.sh", "export IDF_EXPORTED=yes\n")
+    monkeypatch.setenv("IDF_TOOLS_PATH", str(tmp_path / "espressif"))
+    for compiler in ("riscv32-esp-elf", "xtensa-esp-elf"):
+        (tmp_path / "espressif" / "tools" / compiler).mkdir(parents=True)
+    return folder
+
+
+def change(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_with_nothing_given_both_are_asked_for_at_once():
+    found = firmware.missing(BOARD, None, "")
+    assert [what.split()[0] for what, _ in found] == ["MICROPYTHON_SRC", "IDF_PATH"]
+    assert "git clone" in found[0][1] and "v1.29.0" in found[0][1]
+    assert "v5.5.2" in found[1][1] and "install.sh esp32c3" in found[1][1]
+
+
+def test_with_everything_there_nothing_is_missing(micropython, idf):
+    for board in firmware.board_names():
+        assert firmware.missing(board, micropython, idf) == []
+
+
+def test_a_folder_that_is_something_else_is_told(tmp_path):
+    whats = [what for what, _ in firmware.missing(BOARD, tmp_path, tmp_path)]
+    assert "no checkout of MicroPython" in whats[0] and "no ESP-IDF" in whats[1]
+
+
+def test_an_old_micropython_is_told(micropython, idf):
+    change(micropython / "py" / "mpconfig.h", "29", "24")
+    [(what, how)] = firmware.missing(BOARD, micropython, idf)
+    assert "is MicroPython 1.24" in what and "checkout v1.29.0" in how
+
+
+@pytest.mark.parametrize("old, new, told", [("MINOR 5", "MINOR 2", "v5.2.2"), ("PATCH 2", "PATCH 9", "v5.5.9"),
+                                            ("MAJOR 5", "MAJOR 6", "v6.5.2")])
+def test_an_esp_idf_that_micropython_does_not_support_is_told(micropython, idf, old, new, told):
+    change(idf / "tools" / "cmake" / "version.cmake", old, new)
+    [(what, how)] = firmware.missing(BOARD, micropython, idf)
+    assert told in what and "checkout v5.5.2" in how
+
+
+def test_a_missing_library_is_told(micropython, idf):
+    (micropython / "lib" / "micropython-lib" / "README.md").unlink()
+    [(what, how)] = firmware.missing(BOARD, micropython, idf)
+    assert "micropython-lib" in what and "submodule update --init lib/micropython-lib" in how
+
+
+@pytest.mark.parametrize("file", ["ports/esp32/" + PORT_FILES[0], "extmod/asyncio/manifest.py",
+                                  "ports/esp32/modules/flashbdev.py"])
+def test_a_file_that_the_boards_refer_to_is_looked_for(micropython, idf, file):
+    (micropython / file).unlink()
+    [(what, _)] = firmware.missing(BOARD, micropython, idf)
+    assert file in what
+
+
+@pytest.mark.parametrize("board, compiler", [(BOARD, "riscv32-esp-elf"), ("ESP32_GENERIC", "xtensa-esp-elf")])
+def test_a_compiler_that_is_not_installed_is_told(micropython, idf, board, compiler):
+    (Path(os.environ["IDF_TOOLS_PATH"]) / "tools" / compiler).rmdir()
+    [(what, how)] = firmware.missing(board, micropython, idf)
+    assert compiler in what and "install.sh" in how
+
+
+def test_an_unknown_board_is_told(capsys):
+    assert firmware.build("ESP8266", None, None) == 2
+    assert "ESP32_GENERIC_S3" in capsys.readouterr().out
+
+
+def test_the_build_is_called_with_the_folder_of_the_board(micropython, idf, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setattr(firmware, "ROOT", tmp_path)
+    assert firmware.build(BOARD, str(micropython), str(idf)) == 0
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "mpy-cross", "submodules BOARD_DIR=%s" % (BOARDS / BOARD), "all BOARD_DIR=%s idf=yes" % (BOARDS / BOARD)]
+    told = capfd.readouterr().out
+    assert "build/firmware/%s/firmware.bin" % BOARD in told and "1500000 of the 1572864 bytes" in told
+
+
+def test_a_build_that_fails_is_told(micropython, idf, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(firmware, "ROOT", tmp_path)
+    write(idf / "export.sh", "false\n")
+    assert firmware.build(BOARD, str(micropython), str(idf)) == 1
+    assert "The build of %s failed" % BOARD in capfd.readouterr().out
+
+
+def test_make_passes_the_variables_on():
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = subprocess.run(["make", "-n", "firmware", "BOARD=X", "MICROPYTHON_SRC=/a", "IDF_PATH=/b"], cwd=ROOT,
+                          capture_output=True, text=True, env=environment)
+    line = [line for line in done.stdout.splitlines() if "tools.firmware" in line][0]
+    assert 'MICROPYTHON_SRC="/a" IDF_PATH="/b"' in line and line.endswith("tools.firmware X")
