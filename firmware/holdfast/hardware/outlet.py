@@ -1,0 +1,205 @@
+"""One EVSE with a control pilot, after the sequences of IEC 61851-1:2017 table A.6. Policy: readings in, orders out.
+
+It promises: the contactor is closed only while the car is in state C (or D where there is ventilation), the pilot has
+PWM, the station permits energy, the diode was seen, the plug is locked and nothing is faulted; it opens `QUICK` after
+the car leaves C. The one exception is the standard's own (sequence 10.2): when the station ends a sound session, PWM
+stops at once and the car gets up to `PATIENCE` to stop drawing. Every doubt is a fault: open, then state F.
+"""
+
+from holdfast.hardware.pilot import NEGATIVE, OFF, UNAVAILABLE, duty, state
+
+QUICK = 40  # ms outside C and D until the contactor opens; 100 with its own release time (sequences 2.2 and 8.1)
+STEADY = 200  # ms that a state must last to be believed
+PATIENCE = 6000  # ms in C1 until the contactor opens under load (sequence 10.2: at least 6 s)
+DIODE_TIME = 300  # ms of PWM without its negative half
+CONTACT_TIME = 200  # ms for a contactor to follow, and its mirror contact to say so
+CABLE_TIME = 500  # ms without a cable rating
+PULSE = 500  # ms of lock motor
+REST = 300  # ms between two pulses
+TRIES = 3  # pulses until the lock is given up: 2.4 s, all of them before PWM starts the 3 s of sequence 4
+HOLD = 5000  # ms in state F until the next look whether the car is gone
+PROBE = 500  # ms of +12 V for that look
+
+
+class Outlet:
+    """`amps`: the most the installation can give; `ventilation`: is there any, for a car in state D?
+
+    Orders to the driver, to be obeyed after every call: `closed` (contactor), `duty` (per mille, see pilot.py),
+    `motor` (1 locks, -1 unlocks, 0 rests). From the driver: `offered`, whether the station would give energy if the car
+    asked. `limit` (A) may be changed at any time; below 6 A it is a pause.
+    """
+
+    def __init__(self, amps, ventilation=False):
+        self.closed = False
+        self.duty = OFF
+        self.motor = 0
+        self.offered = False
+        self.limit = amps
+        self.state = ""  # the last one believed
+        self.fault = None  # code of what is wrong
+        self.permitted = False  # the station's word on the contactor
+        self._ventilation = ventilation
+        self._plugged = self._suspended = False  # as the station was told
+        self._told = None  # the fault that it was told
+        self._seen = ""  # the state just measured, since when
+        self._since = 0
+        self._live = self._ending = 0  # when the car last was in C, when the station last wanted energy
+        self._negative = 0  # when the low level of PWM last was right
+        self._diode = False  # it was, since PWM is on
+        self._agreed = 0  # when contactor and mirror contact last agreed
+        self._rating = 0  # A of the cable, when it was last readable
+        self._rated = 0
+        self._lock = False  # what the motor is working for
+        self._tries = 0
+        self._until = 0  # end of what the motor or, in a fault, the pilot is doing
+        self._pulse = 0
+
+    def permit(self, closed, ending=False):
+        """The station commands the contactor. `ending`: it ends a sound session, so the car may stop drawing first.
+
+        Only the first such command may wait; whoever repeats it means it.
+        """
+        if not closed and not (ending and self.permitted):
+            self.closed = False
+        self.permitted = closed and self.fault is None
+
+    def fail(self, now, code):
+        """Something is wrong: open, state F, and the station must begin anew."""
+        self.closed = self.permitted = False
+        self.duty = UNAVAILABLE
+        self.motor = 0
+        self.state = ""
+        self.fault = code
+        self._until = now + HOLD
+
+    def look(self, now, high, low, cable, contact=None, residual=False, locked=None):
+        """Draw the conclusions from one set of readings; to be called every 20 ms or so.
+
+        `high`, `low`: mV of the pilot at its two levels; `cable`: A, or None when not readable; `contact`: does the
+        mirror contact say closed; `residual`: does the residual-current monitor trip; `locked`: does the lock say so;
+        the last three None or False without such a thing. Returns what to tell the station, a list of (name of its
+        method, further arguments), to be told after the orders have been obeyed.
+        """
+        seen = state(high, self.state)
+        if seen != self._seen:
+            self._seen = seen
+            self._since = now
+        steady = now - self._since >= STEADY
+        live = seen == "C" or seen == "D" and self._ventilation
+        if live:
+            self._live = now
+        elif self.closed and now - self._live >= QUICK:  # sequences 2.2, 8.1 and 12
+            self.closed = False
+            self.state = ""  # to be believed anew, also if it is C again
+        if residual and self.fault is None:
+            self.fail(now, "GroundFault")
+        if contact is None or contact == self.closed:
+            self._agreed = now
+        elif now - self._agreed > CONTACT_TIME and self.fault is None:
+            self.fail(now, "ContactorWelded" if contact else "ContactorOpen")
+        if self.fault is not None:
+            return self._recover(now, seen == "A" and steady, contact, residual, locked)
+
+        events = []
+        # Judged before the car's new state: the station permits what it is told of here only afterwards.
+        wanted = self.offered and (self.permitted or self._suspended) and self.limit >= 6
+        if steady and seen != self.state:
+            self._enter(now, seen, events)
+        wanted = wanted and self._plugged
+        self._check(now, low, cable, wanted)
+        secured = self._secure(now, wanted or self.closed or contact is True, locked)
+        if self.fault is None:
+            if wanted and self.permitted:
+                self._ending = now
+            elif self.closed and now - self._ending >= PATIENCE:
+                self.closed = False
+            self.duty = duty(min(self.limit, self._rating)) if wanted and secured else OFF
+            if self.duty != OFF and self.permitted and self._diode and live and seen == self.state:
+                self.closed = True  # sequence 4: within 3 s of state C2
+        return events + self.report()
+
+    def report(self):
+        """What the station does not know of a fault yet, as `look` returns it."""
+        if self.fault == self._told:
+            return []
+        self._told = self.fault
+        return [("fault", self.fault) if self.fault else ("fault_cleared",)]
+
+    def _enter(self, now, seen, events):
+        # The pilot is steadily in another state.
+        self.state = seen
+        if seen == "A":
+            if self._plugged:
+                self._plugged = self._suspended = self.permitted = False
+                events.append(("unplugged",))
+            return
+        if seen in "EF":
+            self.fail(now, "PilotFailure")  # sequence 12: shorted to PE, or no +12 V where there should be
+            return
+        if not self._plugged:
+            self._plugged = True
+            events.append(("plugged", 1))
+        if seen == "D" and not self._ventilation:
+            self.fail(now, "VentilationMissing")
+        elif self._suspended != (seen == "B"):
+            self._suspended = not self._suspended
+            events.append(("suspended",) if self._suspended else ("resumed",))
+
+    def _check(self, now, low, cable, wanted):
+        # The diode in the car, and the rating of the cable.
+        if self.duty == OFF:
+            self._negative = now
+            self._diode = False
+        elif low <= NEGATIVE:
+            self._negative = now
+            self._diode = True  # table A.4: to be seen at least once before closing
+        elif now - self._negative > DIODE_TIME:
+            self.fail(now, "DiodeMissing")
+        if cable:
+            self._rating = cable
+        if cable or not wanted:
+            self._rated = now
+        elif now - self._rated > CABLE_TIME:
+            self.fail(now, "CableUnknown")
+
+    def _secure(self, now, wanted, locked):
+        # Work on the lock until it is as wanted. True when the plug can not be pulled.
+        if locked is None:
+            return True
+        if self.closed and not locked:
+            self.fail(now, "ConnectorLockFailure")
+            return False
+        if wanted != self._lock:
+            self._lock = wanted
+            self.motor = self._tries = self._pulse = 0
+        if locked == wanted:
+            self.motor = self._tries = self._pulse = 0
+        elif now >= self._pulse:
+            if self.motor:
+                self.motor = 0
+                self._pulse = now + REST
+            elif self._tries < TRIES:
+                self._tries += 1
+                self.motor = 1 if wanted else -1
+                self._pulse = now + PULSE
+            elif self.fault is None:
+                self.fail(now, "ConnectorLockFailure")
+        return locked and wanted
+
+    def _recover(self, now, gone, contact, residual, locked):
+        # A fault is over when its cause is, and the car is unplugged: state F does not show that, so +12 V is put on
+        # the pilot for a moment now and then. The plug is let go as soon as there is no voltage on it.
+        events = []
+        self._secure(now, contact is True, locked)
+        if self.duty and gone and not (residual or contact or locked):
+            self.fault = None
+            self.state = "A"
+            self.duty = OFF
+            if self._plugged:
+                self._plugged = self._suspended = False
+                events.append(("unplugged",))
+        elif now >= self._until:
+            self.duty = UNAVAILABLE if self.duty else OFF
+            self._until = now + (PROBE if self.duty else HOLD)
+            self._tries = 0
+        return events + self.report()
