@@ -168,6 +168,7 @@ class Desk:
         self.sent = []
         self.answers = []
         self.wire = []
+        self.asked = {}
 
     def wait(self, seconds):
         """Let time pass, with a tick whenever the station asked for one."""
