@@ -13,6 +13,9 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 FIRMWARE = HERE.parent / "firmware"
 PROGRAMS = HERE / "micropython"
+# A sweep takes some ten seconds, more where others want the processor, too.
+pytestmark = pytest.mark.timeout(300)
+
 MICROPYTHON = os.environ.get("MICROPYTHON", "micropython")
 
 CUTS = ("not done", "half done", "garbled", "done, not acknowledged")
@@ -64,7 +67,7 @@ def outcome(program):
     """Run one sweep; return {(operation, mode): (passed, how many cuts or why it failed)} and all it printed."""
     done = subprocess.run(
         [MICROPYTHON, "-X", "heapsize=64M", str(PROGRAMS / (program + ".py"))],
-        env={**os.environ, "MICROPYPATH": f"{FIRMWARE}:{HERE / 'core'}"}, capture_output=True, text=True, timeout=110)
+        env={**os.environ, "MICROPYPATH": f"{FIRMWARE}:{HERE / 'core'}"}, capture_output=True, text=True, timeout=280)
     results = {}
     for line in done.stdout.splitlines():
         verdict, _, rest = line.partition(" ")

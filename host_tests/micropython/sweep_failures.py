@@ -4,8 +4,6 @@ has recovered, and after a reboot; also when the failing operation was done all 
 Usage: MICROPYPATH=firmware micropython sweep_failures.py; board.py says what it prints.
 """
 
-import gc
-
 import board
 from holdfast.flash import Records
 from nor import EIO
@@ -83,10 +81,10 @@ def sweep(all_images, before, after, done, raised):
                     nor.fail(first, count, done, raised)
                     believed = told(records, before, after)
                     what = "failing %d from step %d, then %s" % (count, first, "going on" if goes_on else "reboot")
-                    gc.collect()  # closes, and so writes, whatever was forgotten
+                    board.collect(records)
                     if goes_on:
                         nor.heal()
-                        gc.collect()
+                        board.collect(records)
                         records.put("restart", b"6")
                         records.put("restart", b"5")
                         check(records, believed, what)
@@ -114,6 +112,7 @@ def blind(all_images, before, after, done, raised):
                 except OSError:
                     pass
             nor.heal()
+            board.collect(records)
             records.put("restart", b"5")
             check(records, believed, "after blindness")
             image_after = board.power_off(nor)
@@ -136,7 +135,7 @@ def read_sweep(image, before, after, raised):
         nor.fail_read(number, raised)
         believed = told(records, before, after)
         nor.heal()
-        gc.collect()
+        board.collect(records)
         records.put("restart", b"6")
         records.put("restart", b"5")
         check(records, believed, "read %d" % number)

@@ -63,18 +63,22 @@ def misplaced(records, content):
     return len(OTHERS)
 
 
-def main():
+def on_a_board(sweep, payload):
     nor = board.power_on(board.formatted(32))
     records = Records(board.STATE)
-    for name, payload in OTHERS:
-        records.put(name, payload)
-    for what, payload in PAYLOADS:
-        records.put(NAME, payload)
-        content = board.read_file(PATH)
-        assert records.get(NAME) == payload
-        for sweep in (flipped, truncated, lengthened, misplaced):
-            board.report(what, sweep.__name__, sweep, records, content)
+    for name, other in OTHERS:
+        records.put(name, other)
+    records.put(NAME, payload)
+    assert records.get(NAME) == payload
+    count = sweep(records, board.read_file(PATH))
     board.power_off(nor)
+    return count
+
+
+def main():
+    for what, payload in PAYLOADS:
+        for sweep in (flipped, truncated, lengthened, misplaced):
+            board.report(what, sweep.__name__, on_a_board, sweep, payload)
     print("@end")
 
 

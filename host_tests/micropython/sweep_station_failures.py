@@ -4,8 +4,6 @@ knows after a reboot. A refused change is answered Rejected with its reason and 
 Usage: MICROPYPATH=firmware:host_tests/core micropython sweep_station_failures.py; board.py says what it prints.
 """
 
-import gc
-
 import board
 from bench import CALLS, EVENTS, Bench, nothing
 from fakes import id_token
@@ -76,7 +74,7 @@ def check_call(nor, desk, old, new, old_statuses, reason):
         assert [desk.status(1), desk.status(2)] == old_statuses
         expected = old
     assert desk.state() == expected, "answered %s, but holds %r" % (status, desk.state())
-    gc.collect()  # closes, and so writes, whatever was forgotten
+    board.collect(desk.records)
     found = after_reboot(board.power_off(nor), desk)
     assert found == expected, "answered %s, but after the reboot holds %r" % (status, found)
     return status
@@ -127,11 +125,11 @@ def event_sweep(story, done, raised, count):
             desk.switch_on()
         happens(desk)
         steps = nor.operations
-        gc.collect()
         if recovers:
             nor.heal()
+            board.collect(desk.records)
             desk.wait(30)
-            gc.collect()
+        board.collect(desk.records)
         state = desk.state()
         return state, after_reboot(board.power_off(nor), desk), steps
 
