@@ -49,13 +49,16 @@ class Harness:
 
 
 @contextlib.asynccontextmanager
-async def running(port, variables=None, speed=10, limit=8192, path="/ocpp"):
+async def running(port, variables=None, speed=10, limit=8192, path="/ocpp", **settings):
+    """The harness at work; `settings` go into the configuration of the link, None takes something out of it."""
     config = {"station_id": "A+1", "csms_url": f"ws://127.0.0.1:{port}{path}", "password": PASSWORD,
-              "evses": [{"connectors": ["cCCS2"]}], "message_limit": limit}
+              "evses": [{"connectors": ["cCCS2"]}], "message_limit": limit, **settings}
+    config = {name: value for name, value in config.items() if value is not None}
     process = await asyncio.create_subprocess_exec(
-        MICROPYTHON, "-X", "heapsize=300K", str(HARNESS), str(FIRMWARE), json.dumps(config),
+        MICROPYTHON, "-X", "heapsize=300K", str(HARNESS), str(FIRMWARE), "",
         json.dumps(VARIABLES | (variables or {})), str(speed),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={"CONFIG": json.dumps(config)})
     harness = Harness(process)
     try:
         yield harness
@@ -66,9 +69,10 @@ async def running(port, variables=None, speed=10, limit=8192, path="/ocpp"):
 
 
 class Server:
-    """A WebSocket server that keeps its connections and what it was asked for."""
+    """A WebSocket server that keeps its connections and what it was asked for. `tls`: an ssl.SSLContext."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        self.tls = tls
         self.requests = []
         self.connections = asyncio.Queue()
         self.answer = None  # a function of (connection, request), as process_request of websockets
@@ -76,7 +80,7 @@ class Server:
     async def __aenter__(self):
         self._context = websockets.asyncio.server.serve(
             self._serve, "127.0.0.1", 0, subprotocols=["ocpp2.0.1"], process_request=self._request, ping_interval=None,
-            close_timeout=1)
+            close_timeout=1, ssl=self.tls)
         self._server = await self._context.__aenter__()
         self.port = self._server.sockets[0].getsockname()[1]
         return self

@@ -63,11 +63,12 @@ class Csms:
     `outcome`: "open", an HTTP status, or "aborted". `heartbeat_interval` and `time_offset` (seconds) go into the
     answers. `refuse_connections`: True aborts every new TCP connection, a number answers with that HTTP status.
     `subprotocol` is what gets agreed (None: nothing). `on_handshake`, if set, may change the response: f(response).
+    tls: an ssl.SSLContext (tools/pki.py makes one), then the URL is wss://. May be changed between stop and start.
     """
 
-    def __init__(self, tokens=TOKENS, host="127.0.0.1", port=0, password=None, stations=None):
+    def __init__(self, tokens=TOKENS, host="127.0.0.1", port=0, password=None, stations=None, tls=None):
         self.tokens = dict(tokens) if isinstance(tokens, dict) else {token: {} for token in tokens}
-        self.host, self.port, self.password, self.stations = host, port, password, stations
+        self.host, self.port, self.password, self.stations, self.tls = host, port, password, stations, tls
         self.heartbeat_interval, self.time_offset = 300, 0
         self.refuse_connections, self.subprotocol, self.on_handshake = False, SUBPROTOCOL, None
         self.links, self.connections, self.violations, self.watchers = [], [], [], []
@@ -90,12 +91,12 @@ class Csms:
     @property
     def url(self):
         """What a station's configuration names as the CSMS; the station appends "/" and its identity."""
-        return "ws://%s:%d/ocpp" % (self.host, self.port)
+        return "%s://%s:%d/ocpp" % ("wss" if self.tls else "ws", self.host, self.port)
 
     async def start(self):
         """Listen; after `stop` on the same port as before."""
         self._server = await websockets.asyncio.server.serve(
-            self._serve_station, self.host, self.port, create_connection=Connection, compression=None,
+            self._serve_station, self.host, self.port, ssl=self.tls, create_connection=Connection, compression=None,
             select_subprotocol=lambda _, offered: self.subprotocol if self.subprotocol in offered else None,
             process_request=self._judge_request, process_response=self._shape_response,
             ping_interval=None, close_timeout=2, max_queue=None, max_size=1 << 20, logger=_QUIET)

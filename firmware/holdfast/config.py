@@ -78,23 +78,22 @@ def _variables(value):
             return (PROPERTY, name, wrong)
 
 
+_WANTED = ("", "password", "password ca_certificate", "ca_certificate client_certificate client_key")
+
+
 def _security(values):
     """Fill in the security profile, and judge it: (field, what is wrong with it), or None.
 
     OCPP 2.0.1 Part 2, A00: 1 is Basic auth, 2 the same over TLS, 3 TLS with a client certificate. 0 is no security.
     """
     secure = values["csms_url"].startswith("wss:")
-    profile = values.get("security_profile")
-    if profile is None:
-        profile = 2 * secure + (("client_certificate" if secure else "password") in values)
-        values["security_profile"] = profile
-    if (profile > 1) != secure:
-        return "security_profile", "%d wants a csms_url with %s://" % (profile, "wss" if profile > 1 else "ws")
-    if profile == 0 and "password" in values:
-        return "security_profile", "0 is without a password"
-    for field, from_profile in (("password", 1), ("ca_certificate", 2), ("client_certificate", 3), ("client_key", 3)):
-        if profile >= from_profile and field not in values and (profile, from_profile) != (3, 1):
-            return field, "missing, and security profile %d wants it" % profile
+    profile = values.setdefault(
+        "security_profile", 2 * secure + (("client_certificate" if secure else "password") in values))
+    if (profile > 1) != secure or profile == 0 and "password" in values:
+        return "security_profile", "%d does not go with this csms_url and password" % profile
+    for field in _WANTED[profile].split():
+        if field not in values:
+            return field, "missing for security profile %d" % profile
 
 
 class Config:

@@ -29,12 +29,13 @@ _CIPHERS = ["TLS-%s-WITH-AES-%s" % (keys, suite) for keys in ("ECDHE-ECDSA", "EC
             for suite in ("128-GCM-SHA256", "256-GCM-SHA384")]
 _EPOCH = 0 if time.gmtime(0)[0] == 1970 else 946684800  # an ESP32 counts from 2000
 
-# What Mbed TLS says of a certificate, what that means, and whether it may be this board's own clock that is wrong.
+# What Mbed TLS says of a certificate, and what that means.
 _REFUSALS = (
-    ("Common Name", "is for another host", False),
-    ("expired", "has expired", True),
-    ("future", "is not yet valid", True),
-    ("usage", "is not one for a server", False),
+    ("Common Name", "is for another host"),
+    ("expired", "has expired"),
+    ("future", "is not yet valid"),
+    ("BAD_CERT", "is not one for a server"),
+    ("", "is not signed by the CA in ca_certificate"),
 )
 
 
@@ -71,7 +72,9 @@ class Handshake:
         if depth == 0:
             octets = bytes(der)
             wildcard = b"*" + self._host[self._host.find(b"."):]
-            if self._certificates == 1 and _is_self_signed(octets):
+            # With the root not found and the common names of issuer and subject the same it signed itself.
+            names = octets.split(b"\x06\x03\x55\x04\x03")
+            if self._certificates == 1 and names[1][:names[1][1] + 2] == names[-1][:names[1][1] + 2]:
                 self._complaint = "is self-signed"
             elif self._host not in octets.lower() and wildcard in octets.lower():
                 self._complaint = "has a wildcard"  # not without AllowCSMSTLSWildcards
@@ -86,29 +89,18 @@ class Handshake:
     def explain(self, error):
         """(words, security event or None) for the exception that ended the attempt."""
         words = str(error)
-        number = error.args[0] if isinstance(error, OSError) else None
-        # Mbed TLS: no ValueError for whoever did not do the step that failed, but X509_CERT_VERIFY_FAILED.
-        if number is None or number == -9984 or self._complaint:
-            complaint = self._complaint
-            for part, meaning, clock_matters in _REFUSALS:
-                if complaint is None and part in words:
-                    complaint = meaning
-                    if clock_matters:
-                        complaint += ", as this board's clock says %s" % rfc3339(int(time.time()) + _EPOCH)
-            if complaint is None:
-                complaint = "is not signed by the CA in ca_certificate"
-            return "the certificate of the CSMS " + complaint, "InvalidCsmsCertificate"
-        if number == -0x6E80:  # BAD_PROTOCOL_VERSION
+        number = error.args[0]
+        # Who did not do the step that failed is not told why, only X509_CERT_VERIFY_FAILED.
+        if self._complaint or type(error) is ValueError or number in (-0x2700, -0x7A00):
+            complaint = self._complaint or [meaning for part, meaning in _REFUSALS if part in words][0]
+            today = rfc3339(int(time.time()) + _EPOCH)
+            return "the CSMS's certificate %s; by this clock it is %s" % (complaint, today), "InvalidCsmsCertificate"
+        if number in (-0x6E80, -0x7200, -0x7300):  # BAD_PROTOCOL_VERSION, INVALID_RECORD, DECODE_ERROR
             return "the CSMS does not speak TLS 1.2", "InvalidTLSVersion"
-        if number in (-0x7200, -0x7300):  # INVALID_RECORD, DECODE_ERROR
-            return "the CSMS does not speak TLS at all", "InvalidTLSVersion"
-        if self._certificates:
-            # Its certificate was good; what comes then is that it judges ours.
-            if self._profile == 3:
-                return "the CSMS refused the client certificate: " + words, "FailedToAuthenticateAtCsms"
-            return "the CSMS hung up, it may want a client certificate: " + words, "FailedToAuthenticateAtCsms"
+        if self._certificates:  # that of the CSMS was good; what comes then is that it judges ours
+            return "the CSMS wants another client certificate, " + words, "FailedToAuthenticateAtCsms"
         if number == -0x7780:  # FATAL_ALERT_MESSAGE: which, MicroPython does not tell
-            return "the CSMS has no cipher suite in common, or no TLS 1.2", "InvalidTLSCipherSuite"
+            return "no cipher suite in common with the CSMS, or no TLS 1.2", "InvalidTLSCipherSuite"
         return words, None
 
 
@@ -132,31 +124,4 @@ def _read(path):
         content = file.read()
     if b"-----BEGIN" not in content:
         return [content]
-    found = []
-    for part in content.split(b"-----BEGIN ")[1:]:
-        kind, _, rest = part.partition(b"-----")
-        if b"PARAMETERS" not in kind:  # of the curve, as `openssl ecparam` puts them before the key
-            found.append(a2b_base64(rest.split(b"-----")[0]))
-    return found
-
-
-def _is_self_signed(der):
-    # X.509: Certificate and TBSCertificate are sequences; version, serial number, algorithm, issuer, validity, subject.
-    at = _inside(der, _inside(der, 0)[0])[0]
-    parts = []
-    for _ in range(6):
-        end = _inside(der, at)[1]
-        parts.append(der[at:end])
-        at = end
-    return parts[3] == parts[5]
-
-
-def _inside(der, at):
-    # Where the content of the element at `at` begins and ends (X.690, definite lengths).
-    size = der[at + 1]
-    at += 2
-    if size > 127:
-        start = at + (size & 127)
-        size = int.from_bytes(der[at:start], "big")
-        at = start
-    return at, at + size
+    return [a2b_base64(part.split(b"-----")[1]) for part in content.split(b"-----BEGIN ")[1:]]

@@ -95,12 +95,12 @@ def test_a_refused_csms_is_told_even_if_the_station_restarts_before():
 
 def test_an_event_before_the_time_was_known_gets_its_time_later():
     desk = Desk(boot=False)
-    desk.station.security_event(desk.now, "InvalidTLSVersion", "")
+    desk.station.security_event(desk.now, "InvalidTLSVersion", "no TLS")
     first = desk.time()
     desk.wait(100)
     desk.up()
     told = desk.of("SecurityEventNotification")[1]
-    assert told == {"type": "InvalidTLSVersion", "timestamp": first}
+    assert told == {"type": "InvalidTLSVersion", "timestamp": first, "techInfo": "no TLS"}
 
 
 def test_an_event_of_a_run_that_never_knew_the_time_gets_that_of_the_next_start():
@@ -262,7 +262,7 @@ def test_a_clock_that_the_csms_moves_far_is_an_event():
     assert events(desk) == []
     desk.skew = 3630
     desk.wait(301)
-    assert events(desk) == [("SettingSystemTime", "by 3600 s")]
+    assert events(desk) == [("SettingSystemTime", "more than a minute off")]
 
 
 def test_a_time_that_cannot_be_kept_does_not_stop_the_registration():

@@ -5,8 +5,9 @@ while offline; those that only a broken connection brings about wait on flash to
 come anew with every boot, or are not critical.
 """
 
-from holdfast import clock, outbox
+from holdfast import outbox
 from holdfast.blocks.types import empty
+from holdfast.clock import rfc3339
 
 RECORDS = "security-"  # and the type of the event: four bytes UTC, 0 for unknown, and the techInfo
 TIME_RECORD = "time"  # four bytes UTC: it is at least that late
@@ -14,55 +15,46 @@ TIME_RECORD = "time"  # four bytes UTC: it is at least that late
 # Critical ones (Part 2 appendix 2) that must outlive a reboot: while they wait there may be no CSMS for days.
 _KEPT = ("InvalidCsmsCertificate", "InvalidTLSVersion", "InvalidTLSCipherSuite", "MemoryExhaustion")
 _MOST = 8  # events waiting at a time
-_ADJUSTED = 60  # s; a clock that is set by more is an event
-_HOUR, _DAY = 3600, 86_400
 
 
-class Event:
-    """Something that happened at monotonic `at` (ms), or at `utc` if that was known by then."""
-
-    def __init__(self, name, at, utc, info):
-        self.name = name
-        self.at = at
-        self.utc = utc
-        self.info = info
-        self.queued = False
-
-
-def happened(station, now, name, info=""):
+def happened(station, now, name, info):
     """Remember a security event until the CSMS has heard of it (A04.FR.01, A04.FR.02). `info`: techInfo."""
+    utc = station.clock.utc(now)
+    if _wait(station, now, name, utc, info) and name in _KEPT:
+        station.try_store(now, RECORDS + name, (utc or 0).to_bytes(4, "big") + info.encode()[:100])
+
+
+def _wait(station, now, name, utc, info):
+    # An event is its payload, when it happened (monotonic ms), and whether it is on its way.
     waiting = station.security_events
-    if len(waiting) >= _MOST or name in [event.name for event in waiting]:
-        return
-    event = Event(name, now, station.clock.utc(now), info)
-    waiting.append(event)
-    if name in _KEPT:
-        station.try_store(now, RECORDS + name, (event.utc or 0).to_bytes(4, "big") + info.encode()[:100])
+    if len(waiting) < _MOST and name not in [event[0]["type"] for event in waiting]:
+        waiting.append([{"type": name, "timestamp": utc and rfc3339(utc), "techInfo": info}, now, False])
+        return True
 
 
 def report(station, now):
     """Send what is not yet on its way."""
     if station.online():
         for event in station.security_events:
-            if not event.queued:
-                event.queued = True
+            if not event[2]:
+                event[2] = True
                 _send(station, now, event)
 
 
 def _send(station, now, event):
+    payload = event[0]
+
     def build(at):
-        utc = station.clock.utc(event.at) if event.utc is None else event.utc
-        payload = {"type": event.name, "timestamp": clock.rfc3339(utc)}
-        if event.info:
-            payload["techInfo"] = event.info
+        # What happened before the station knew the time gets its time now.
+        payload["timestamp"] = payload["timestamp"] or rfc3339(station.clock.utc(event[1]))
         return payload
 
-    def confirmed(at, payload, error):
+    def confirmed(at, answer, error):
         # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
         if error != "offline":
             station.security_events.remove(event)
-            if event.name in _KEPT:
-                station.forget(RECORDS + event.name)
+            if payload["type"] in _KEPT:
+                station.forget(RECORDS + payload["type"])
 
     station.send(outbox.UPDATE, "SecurityEventNotification", now, build, confirmed)
 
@@ -75,21 +67,20 @@ def load(station, name, data):
     if name == TIME_RECORD:
         station.known_time = utc
     else:
-        station.security_events.append(Event(name[len(RECORDS):], 0, utc or None, str(data[4:], "utf-8")))
+        _wait(station, 0, name[len(RECORDS):], utc or None, str(data[4:], "utf-8"))
     return True
 
 
 def time_told(station, now, utc):
     """The CSMS says that it is `utc`; to be called before the clock is set."""
-    if station.clock.is_set and abs(station.clock.utc(now) - utc) > _ADJUSTED:
-        happened(station, now, "SettingSystemTime", "by %d s" % (utc - station.clock.utc(now)))
+    is_set = station.clock.is_set
+    if is_set and abs(station.clock.utc(now) - utc) > 60:
+        happened(station, now, "SettingSystemTime", "more than a minute off")
     # After power-on TLS needs a time that is about right, and only TLS: an hour late is good enough for a certificate,
-    # and flash shall not wear.
-    if station.config.security_profile > 1:
-        known = station.known_time or 0
-        if abs(utc - known) > (_DAY if station.clock.is_set else _HOUR) and (
-                station.try_store(now, TIME_RECORD, utc.to_bytes(4, "big"))):
-            station.known_time = utc
+    # and flash shall not wear. So: after each start once, if the record is older than an hour, then daily.
+    if station.config.security_profile > 1 and abs(utc - (station.known_time or 0)) > (86_400 if is_set else 3600) and (
+            station.try_store(now, TIME_RECORD, utc.to_bytes(4, "big"))):
+        station.known_time = utc
 
 
 REQUESTS = ()
