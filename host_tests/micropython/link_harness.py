@@ -115,7 +115,8 @@ async def main():
     def log(level, text):
         print("log %s %s" % (level, text))
 
-    link = link_module.Link(load(os.getenv("CONFIG") or sys.argv[2]), station, log, now, os.urandom, lambda: link.poke())
+    config = load(os.getenv("CONFIG") or sys.argv[2])
+    link = link_module.Link(config, station, log, now, os.urandom, lambda: link.poke())
     asyncio.create_task(supervise(link))
     asyncio.create_task(watch(link))
     reader = asyncio.StreamReader(sys.stdin.buffer)
