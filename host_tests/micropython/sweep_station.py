@@ -74,6 +74,10 @@ def rebooted(image, before=None):
         desk.up()
         assert not desk.station.reservations.ended, "an ending was not reported"
         assert desk.set("OCPPCommCtrlr.OfflineThreshold", "99") == "Accepted", "the flash takes nothing any more"
+        nor = board.power_on(board.power_off(nor))
+        desk = Bench(nor)
+        desk.switch_on()
+        assert not desk.station.reservations.ended, "an ending that the CSMS has confirmed is not forgotten"
     board.power_off(nor)
     return state
 
