@@ -2,4 +2,14 @@
 
 import gc
 
+try:
+    import machine
+    from holdfast import board
+
+    # A soft reset leaves the watchdog running, and a tool that copies files does not start the agent, which feeds it.
+    if machine.reset_cause() == machine.SOFT_RESET:
+        board.hold()
+except (AttributeError, ImportError, OSError):
+    pass
+
 gc.collect()

@@ -48,15 +48,6 @@ def test_blank_flash_is_formatted(tmp_path):
     assert image.read_image(path) == {"x": b"1"}
 
 
-def test_flash_that_holds_something_else_is_never_formatted(tmp_path):
-    path = tmp_path / "other.img"
-    path.write_bytes(b"precious" * (SIZE // 8))
-    with VirtualBoard(path) as board:
-        board.power_on()
-        assert "corrupted" in board.read_until(PROMPT)
-    assert path.read_bytes() == b"precious" * (SIZE // 8)
-
-
 def test_file_left_to_the_garbage_collector_is_written_as_on_a_board(make_board):
     board = at_repl(make_board())
     ask(board, "f = open('left', 'w'); f.write('to gc'); f = None")

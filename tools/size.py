@@ -29,7 +29,7 @@ WASM = ROOT / "tools" / "wasm"
 MICROPYTHON = os.environ.get("MICROPYTHON", str(Path(sys.executable).parent / "micropython"))
 
 # What runs at power-on, and what the configuration names; the rest is loaded when it is wanted.
-ROOTS = ("holdfast.agent", "holdfast.hardware.simulated")
+ROOTS = ("holdfast.agent", "holdfast.flash", "holdfast.link", "holdfast.station", "holdfast.hardware.simulated")
 
 TARGETS = (
     ("compiled code", "mpy", 44_000, "bytes of .mpy"),

@@ -11,6 +11,7 @@ import asyncio
 import collections
 import concurrent.futures
 import hashlib
+import json
 import os
 import random
 import re
@@ -20,6 +21,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from tools.board_console import Answer, BoardError, Console
@@ -28,7 +30,7 @@ from tools.board_parts import CUT_MODES, QUIET, Chip, Cut, Flash, SerialPort
 __all__ = ["CUT_MODES", "Answer", "BoardError", "Cut", "VirtualBoard", "find_micropython"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PWRON_RESET, HARD_RESET, SOFT_RESET = 1, 2, 5  # machine.reset_cause()
+PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5  # machine.reset_cause()
 
 CTRL_A, CTRL_C = b"\x01", b"\x03"
 REMOTE_REQUEST = b"\x18"  # how the file system that `mpremote mount` serves begins a request to the host
@@ -69,6 +71,7 @@ class VirtualBoard(Console):
         self._chip = None
         self._cut_mode = None
         self._raw = False  # the host has the REPL in raw mode; it stays so over a soft reset
+        self._watchdog = None  # [seconds, when it bites], once machine.WDT was made
         self._jobs = collections.deque()
         self._port = SerialPort()
         self.port = self._port.name
@@ -169,6 +172,15 @@ class VirtualBoard(Console):
         """Flash operations work again."""
         self._flash.fail(0)
 
+    # --- the surroundings
+
+    def surround(self, **air):
+        """What the fake network interfaces meet from now on: ssid="password" of each access point, cable=True."""
+        path = os.path.join(self._directory, "air")
+        with open(path + ".new", "w") as file:
+            json.dump(air, file)
+        os.replace(path + ".new", path)
+
     # --- everything below runs in the board's own thread, except _do, _post, _post_typed and _wake
 
     def _do(self, job):
@@ -201,7 +213,7 @@ class VirtualBoard(Console):
 
     def _run(self):
         while not self._closing:
-            for fd, _events in self._epoll.poll(QUIET if self._chip and self._chip.interrupt_wanted else None):
+            for fd, _events in self._epoll.poll(self._patience()):
                 if fd == self._wake_read:
                     os.read(fd, 4096)
                 elif fd == self._port.fd:
@@ -218,6 +230,15 @@ class VirtualBoard(Console):
                 self._chip.interrupt_when_quiet(self._flash)
                 if self._chip.typed:
                     self._type(b"")
+            if self._watchdog and time.monotonic() > self._watchdog[1]:
+                self._raw = False
+                self._restart(WDT_RESET)
+
+    def _patience(self):
+        """How long epoll may wait."""
+        if self._chip and self._chip.interrupt_wanted:
+            return QUIET
+        return self._watchdog and max(0, self._watchdog[1] - time.monotonic()) + 0.001
 
     # power
 
@@ -246,11 +267,15 @@ class VirtualBoard(Console):
             self._power(False)
 
     def _power(self, on):
+        if not on:
+            self._watchdog = None
         with self._changed:
             self.is_on = on
             self._changed.notify_all()
 
     def _spawn(self, cause):
+        if cause != SOFT_RESET:
+            self._watchdog = None
         self._chip = Chip(
             self.micropython, self.heap, self.image, self._directory, self._raw, cause, self.unique_id, self._times
         )
@@ -271,10 +296,14 @@ class VirtualBoard(Console):
         chip.started.set()
         return code
 
+    def _feed(self):
+        self._watchdog[1] = time.monotonic() + self._watchdog[0]
+
     def _restart(self, cause, text=b""):
         code = self._stop_chip()
         if code < 0 and -code not in (signal.SIGKILL, signal.SIGINT):
             self.crashes.append(-code)
+            cause = HARD_RESET  # on the hardware it would have been a panic
             text = b"\r\n[the interpreter was ended by signal %d]\r\n" % -code + text
         self._emit(text)
         self._spawn(cause)
@@ -286,8 +315,14 @@ class VirtualBoard(Console):
             requests = self._chip.control.recv(64)
         except (BlockingIOError, ConnectionResetError):
             return
-        for request in requests.decode():
-            if request == "B":  # boot.py begins
+        for index, request in enumerate(requests.decode()):
+            if request == "D":  # machine.WDT was made; the seconds follow
+                if not self._watchdog:
+                    self._watchdog = [int(requests[index + 1:].split(b";")[0]), None]
+                self._feed()
+            elif request == "F":
+                self._feed()
+            elif request == "B":  # boot.py begins
                 self._chip.begun = True
                 self._chip.started.set()
                 self._type(b"")

@@ -1,33 +1,27 @@
 """The agent on a board: it wires station, flash, hardware, link and console together and keeps them running.
 
 The tasks are: the link, the timer, the console, and the hardware's own if it has one. A task that raises what nobody
-expected is logged with its traceback and started again a second later: a charger has nobody to restart it. A wrong
-configuration leaves the console, which tells what is wrong. Ctrl-C opens the contactors and ends it all.
+expected is reported with its traceback and started again a second later: a charger has nobody to restart it. A wrong
+configuration leaves the console, which tells what is wrong, and so does safe mode, after crashes in a row. Ctrl-C opens
+the contactors and ends it all; `resume` goes on.
 """
 
 import asyncio
 import gc
-import io
 import os
 import sys
 import time
 
-from holdfast import config
+from holdfast import board, config
+from holdfast.clock import rfc3339
 from holdfast.console import Console, Typing, serve
-from holdfast.flash import Records
-from holdfast.hardware import driver
-from holdfast.link import Link
 from holdfast.log import Log
-from holdfast.station import Station
-
-try:
-    import machine
-except ImportError:  # not on a board
-    machine = None
+from holdfast.watchdog import PATIENCE, Watchdog
 
 PACE = 200  # ms between looks at the timers, at the most
 AGAIN = 1000  # ms until a task that failed is started again
 FAREWELL = 5000  # ms to send what is still to be said before a restart
+PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
 
 
 class Monotonic:
@@ -50,36 +44,47 @@ class Monotonic:
         return self._passed
 
 
-def boot_reason():
-    """BootReasonEnumType, as far as the chip knows why it runs."""
-    cause = getattr(machine, "reset_cause", lambda: None)()
-    for name, reason in (("PWRON_RESET", "PowerUp"), ("WDT_RESET", "Watchdog"), ("SOFT_RESET", "LocalReset")):
-        if cause == getattr(machine, name, None):
-            return reason
-    return "Unknown"
-
-
 class Agent:
     """Everything of one board. `root`: the directory of config.json and the records, "" on a board."""
 
     def __init__(self, root=""):
         self.now = Monotonic(time.ticks_ms, time.ticks_diff)
-        self.config = self.station = self.link = self.hardware = self.config_error = None
-        self.log = Log(self._time, echo=self._echo)
+        self.root = root
+        self.station = None
+        self.log = Log(self._time, echo=self._echo, keep=board.backup)
         self.console = Console(self)
+        self.safe = board.crashes >= board.LIMIT
+        self.watchdog = Watchdog(None)
+        self._late = []  # the tasks that are, as last told
+        self._build()
+
+    def _build(self):
+        """Make the station and what belongs to it, from what flash holds; in safe mode only read the configuration."""
+        self.config = self.station = self.link = self.hardware = self.config_error = None
         self._typing = Typing(self.console)
         self._due = 0  # when the station wants its next tick
         self._restart = None  # why the board is to be restarted
+        gc.collect()
         try:
-            self.config = config.read(root + config.PATH)
+            self.config = config.read(self.root + config.PATH)
         except config.ConfigError as error:
             self.config_error = str(error)
             self.log("error", "no station: " + self.config_error)
             return
         for warning in self.config.warnings:
             self.log("warning", warning)
+        if self.safe:
+            self.config_error = "safe mode after %d crashes in a row" % board.crashes
+            self.log("error", "no station: " + self.config_error)
+            return
+        # Late: should one of these be what crashes, safe mode can do without.
+        from holdfast.flash import Records
+        from holdfast.hardware import driver
+        from holdfast.link import Link
+        from holdfast.station import Station
+
         self.hardware = driver(self.config)
-        self.station = Station(self.config, Records(root + "/records"), self.hardware, os.urandom, self.log)
+        self.station = Station(self.config, Records(self.root + "/records"), self.hardware, os.urandom, self.log)
         self.link = Link(self.config, self.station, self.log, self.now, os.urandom, self.changed)
 
     def run(self):
@@ -88,10 +93,28 @@ class Agent:
             asyncio.run(self._main())
         except KeyboardInterrupt:
             self._open_contactors()
+            board.end(board.ON_PURPOSE)
+            board.hold()
             if self.link:
                 asyncio.new_event_loop()
                 asyncio.run(self.link.abandon())
-            self._show("\nholdfast: stopped, contactors open; `station` and `agent` are at hand, Ctrl-D starts again\n")
+            self._show("\nholdfast: stopped, contactors open; `station` and `agent` are at hand,"
+                       " agent.resume() goes on, Ctrl-D starts again\n")
+
+    def resume(self):
+        """Go on after Ctrl-C: as after a restart, the station made anew from what flash holds, but without one."""
+        board.end(board.RUNNING)
+        board.reason = "LocalReset"
+        asyncio.new_event_loop()
+        self._build()
+        self.run()
+
+    def leave_safe_mode(self):
+        """Make the station after all."""
+        self.safe = False
+        board.forgive()
+        self._build()
+        self._start()
 
     def changed(self):
         """Something was told to the station: its timers may have changed, and it may have something to send."""
@@ -114,15 +137,26 @@ class Agent:
     # --- the tasks
 
     async def _main(self):
+        trouble = board.trouble()
+        if trouble:
+            self._report(trouble, ())
+        if board.crashes:
+            self.log("warning", "crashes in a row: %d, started because of: %s" % (board.crashes, board.reason))
+        # Not in safe mode: at its REPL nobody would feed it, and that is where a crash in safe mode ends.
+        if self.config and self.config.watchdog and not self.safe and not self.watchdog.wdt:
+            self.watchdog.wdt = board.watchdog(self.config.watchdog)
+        self._start()
+        asyncio.create_task(self._keep("console", self._console))
+        await self._keep("timer", self._timer)
+
+    def _start(self):
         if self.station:
-            self.station.start(self.now(), boot_reason())
+            self.station.start(self.now(), board.reason)
             self.hardware.attach(self.station, self.now)
             self.changed()
             asyncio.create_task(self._keep("link", self.link.run))
             if self.hardware.run:
                 asyncio.create_task(self._keep("hardware", self.hardware.run))
-        asyncio.create_task(self._keep("console", self._console))
-        await self._keep("timer", self._timer)
 
     async def _keep(self, name, task):
         """Run a task for as long as it wants, whatever happens to it."""
@@ -134,10 +168,12 @@ class Agent:
                 gc.collect()
                 if isinstance(error, MemoryError) and self.station:
                     self.station.security_event(self.now(), "MemoryExhaustion", name)
-                trace = io.StringIO()
-                sys.print_exception(error, trace)
-                for line in trace.getvalue().strip().split("\n"):
-                    self.log("error", name + ": " + line.strip())
+                from holdfast.crash import traceback  # late: it is not wanted every day
+
+                lines = traceback(error)
+                for line in lines:
+                    self.log("error", name + ": " + line)
+                self._report(name + ": " + lines.pop(), lines)
             await asyncio.sleep_ms(AGAIN)
 
     async def _console(self):
@@ -158,6 +194,17 @@ class Agent:
                     gc.collect()
                 self.link.tick(now)
                 self._restart = self._restart or self.station.reboot_requested
+                self.watchdog.expect("link", self.link.due())
+            self.watchdog.expect("timer", now + PATIENCE)
+            late = self.watchdog.look(now)
+            if late != self._late:
+                self._late = late
+                self.log("error", "tasks that make no progress: " + (", ".join(late) or "none any more"))
+            if self.safe:
+                if now >= PENANCE:
+                    self.restart("ApplicationReset")
+            elif now >= board.HEALTHY:
+                board.forgive()
             if self._restart:
                 await self._farewell()
             await asyncio.sleep_ms(max(0, min(PACE, self._due - now)) if self.station else PACE)
@@ -173,13 +220,23 @@ class Agent:
             while self.link.state != "off" and self.now() < deadline:
                 await asyncio.sleep_ms(20)
             self._open_contactors()
-        getattr(machine, "reset", sys.exit)()
+        board.end(board.ON_PURPOSE)
+        board.reset()
 
     # --- small things
 
     def _open_contactors(self):
         if self.station:
             self.station.open_contactors()
+
+    def _report(self, head, lines):
+        """Tell of a crash, in the log and on flash."""
+        from holdfast.crash import PATH, report
+
+        if not lines:
+            self.log("error", head)
+        utc, now = self._time()
+        report(self.root + PATH, "%s; %s s up" % (head, now // 1000) + (utc and "; " + rfc3339(utc) or ""), lines)
 
     def _time(self):
         now = self.now()

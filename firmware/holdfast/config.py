@@ -105,6 +105,7 @@ class Config:
         self.vendor_name = self.model = "Holdfast"
         self.hardware = "simulated"
         self.message_limit = 8192  # bytes of a message from the CSMS
+        self.watchdog = 30  # s without progress after which the board is reset, 0: never
         self.variables = {}
         for name in values:
             setattr(self, name, values[name])
@@ -137,6 +138,8 @@ def load(content):
         "hardware?", _expect("not one of: " + DRIVERS, lambda value: not one_of(DRIVERS)(value)),
         "message_limit?", _expect("not an integer from 1024 to 65536",
                                   lambda value: type(value) is int and 1024 <= value <= 65536),
+        "watchdog?", _expect("not 0 (off) or 10 to 300 seconds",  # a TLS handshake takes some
+                             lambda value: type(value) is int and (value == 0 or 10 <= value <= 300)),
         "variables?", _variables,
     )(values)
     if fault:

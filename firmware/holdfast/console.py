@@ -77,7 +77,13 @@ class Console:
             ("echo", "on|off|auto", self._echo),
             ("memory", "", self._memory),
             ("reboot", "", self._reboot),
+            ("crash", "", lambda now: self._debug("crash", now)),
+            ("flash", "", lambda now: self._debug("flash", now)),
+            ("tasks", "", lambda now: self._debug("tasks", now)),
+            ("trace", "on|off", lambda now, how: self._debug("trace", now, how)),
         )
+        if self.agent.safe:
+            own += (("resume", "", self._resume),)
         hardware = self.agent.hardware
         return own + hardware.commands() if hardware and hardware.simulated else own
 
@@ -93,7 +99,7 @@ class Console:
         agent = self.agent
         lines = ["uptime: %d s" % (now // 1000)]
         if not agent.station:
-            return lines + ["config error: " + agent.config_error]
+            return lines + ["%s: %s" % ("mode" if agent.safe else "config error", agent.config_error)]
         station = agent.station
         utc = station.clock.utc(now)
         lines += [
@@ -198,7 +204,16 @@ class Console:
         lines = ["heap used: %d" % used, "heap free: %d" % free]
         if self.agent.link and self.agent.link.handshake:
             lines.append("TLS handshake, heap used before, at most, after: %d, %d, %d" % self.agent.link.handshake)
-        return lines
+        return lines + self._debug("memory", now)
+
+    def _debug(self, name, now, *words):
+        from holdfast.debug import execute  # late: on most days nobody asks
+
+        return execute(self.agent, now, name, words)
+
+    def _resume(self, now):
+        self.agent.leave_safe_mode()
+        return "leaving safe mode"
 
     def _reboot(self, now):
         self.agent.restart("LocalReset")

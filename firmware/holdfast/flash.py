@@ -44,6 +44,7 @@ class Records:
         self._directory = directory
         self.corrupt = []  # names of the damaged records that the last load() met
         self.problems = []  # what was wrong then, as text
+        self.changes = {}  # first part of a record's name -> changes on flash so far
         self._stuck = {}  # path -> file that a failing flash kept from closing
         self._owed = None  # (name, content) that a failed change has to leave behind
         self._blurred = False  # an operation failed: littlefs may see what is not there
@@ -114,6 +115,8 @@ class Records:
         before = self._read(name)
         if before == content:
             return
+        kind = name.split("-")[0]
+        self.changes[kind] = self.changes.get(kind, 0) + 1
         try:
             if content is None:
                 os.remove(self._path(name))

@@ -77,6 +77,8 @@ class Link:
         self._ws = None
         self._stream = None
         self._deadline = None  # (ms, what did not happen until then)
+        self.trace = None  # trace(direction, text) is shown every frame
+        self._next = None  # when the task wants to be back: from a pause, or from cleaning up
         self._interval = 0  # WebSocketPingInterval in ms
         self._heard = self._pinged = 0  # when data came last, when a ping went last
         self._unanswered = 0  # pings
@@ -123,6 +125,13 @@ class Link:
                 self._ws.ping()
                 self.poke()
 
+    def due(self):
+        """The ms by which the link's task has to show that it lives; None while it waits for the CSMS or for a command.
+
+        Those waits are ended by `tick`, which cancels them.
+        """
+        return self._next and self._next + PATIENCE
+
     async def run(self):
         """Keep the link for ever. Anything but a lost connection is raised; call it again to go on."""
         self._task = asyncio.current_task()
@@ -154,10 +163,12 @@ class Link:
         self._failures += 1
         self.state = "waiting"
         self.log("info", "next attempt to connect in %d s" % seconds)
+        self._next = self.now() + seconds * 1000
         try:
             await asyncio.wait_for(self._command.wait(), seconds)
         except asyncio.TimeoutError:
             pass
+        self._next = None
         self._command.clear()
 
     async def _session(self):
@@ -202,7 +213,7 @@ class Link:
                 writer.cancel()
             if self._stream:
                 await self._stream.wait_closed()  # closes it, at once
-            self._stream = self._ws = self._deadline = None
+            self._stream = self._ws = self._deadline = self._next = None
             was_open = self.state in ("open", "closing")
             self.state = "waiting"
             if was_open:
@@ -244,6 +255,8 @@ class Link:
             kind = event[0]
             now = self._heard
             if kind == "text":
+                if self.trace:
+                    self.trace("<-", event[1])
                 self.station.received(now, event[1])
             elif kind == "oversize":
                 self.station.oversize(now, event[1], event[2])
@@ -283,6 +296,8 @@ class Link:
                 while True:
                     if self.state == "open":
                         for text in self.station.take_frames():
+                            if self.trace:
+                                self.trace("->", text)
                             self._ws.send_text(text)
                     data = self._ws.take()
                     if not data and self.state == "open" and self.station.reconnect and self.station.all_said():
@@ -309,4 +324,5 @@ class Link:
         # The reader cleans up, wherever it waits. Only one reason counts, or the second would cancel what follows.
         if self._error is None:
             self._error = error
+            self._next = self.now()
             self._task.cancel()

@@ -9,6 +9,7 @@ for developers and only kept when asked for.
 LEVELS = ("debug", "info", "warning", "error")
 LINE = 160  # characters kept of one line
 ROOM = 6000  # characters kept in all
+KEPT = 1000  # characters that survive a reset
 
 
 def masked(token):
@@ -20,14 +21,14 @@ def masked(token):
 
 
 def printable(text):
-    """`text` in printable ASCII: each byte of anything else, control characters above all, becomes a "?"."""
+    """`text` (str or bytes) in printable ASCII: each byte of anything else, control characters above all, is a "?"."""
     try:
         # In bytes, because MicroPython keeps every single character it takes out of a string for ever.
-        octets = text.encode()
+        octets = text if type(text) is bytes else text.encode()
     except ValueError:  # half a surrogate pair, on CPython
         return "?"
     if octets and min(octets) >= 0x20 and max(octets) < 0x7F:
-        return text  # as nearly all are
+        return str(octets, "utf-8") if octets is text else text  # as nearly all are
     octets = bytearray(octets)
     for at in range(len(octets)):
         if not 0x20 <= octets[at] < 0x7F:
@@ -39,16 +40,23 @@ class Log:
     """The last `size` lines. Call it to add one: `log("info", "text")`, secrets masked by the caller.
 
     `when()` returns (utc seconds or None, milliseconds since boot). `echo(line)` is called for each line kept, None:
-    nowhere. `threshold`: lowest level kept.
+    nowhere. `threshold`: lowest level kept. `keep(text)` stores the youngest lines where they survive a reset, `keep()`
+    gives back as bytes what was stored before: the log begins with it.
     """
 
-    def __init__(self, when, size=64, echo=None):
+    def __init__(self, when, size=64, echo=None, keep=None):
         self.when = when
         self.size = size
         self.echo = echo
         self.threshold = "info"
+        self.keep = keep
         self._lines = []
         self._room = 0
+        if keep:
+            # Whatever is found there is made printable: at power-on it may be anything.
+            for octets in keep().split(b"\n"):
+                if octets:
+                    self._add(printable(octets))
 
     def __call__(self, level, text):
         if LEVELS.index(level) < LEVELS.index(self.threshold):
@@ -62,12 +70,22 @@ class Log:
         if len(text) > LINE:
             text = text[:LINE] + "..."
         line = printable("%s %s %s" % (stamp, level, text))
+        self._add(line)
+        if self.keep:
+            first = len(self._lines)
+            room = KEPT
+            while first and room > len(self._lines[first - 1]):
+                first -= 1
+                room -= len(self._lines[first]) + 1
+            self.keep("\n".join(self._lines[first:]))
+        if self.echo:
+            self.echo(line)
+
+    def _add(self, line):
         self._lines.append(line)
         self._room += len(line)
         while len(self._lines) > self.size or self._room > ROOM:
             self._room -= len(self._lines.pop(0))
-        if self.echo:
-            self.echo(line)
 
     def last(self, count):
         """The youngest `count` lines, oldest first."""

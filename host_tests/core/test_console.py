@@ -25,6 +25,7 @@ class FakeAgent:
         self.station = self.desk.station
         self.config = self.desk.config
         self.config_error = None
+        self.safe = False
         self.link = FakeLink()
         self.hardware = Hardware(self.config)
         self.hardware.attach(self.station, None)

@@ -155,12 +155,3 @@ class Nor:
                 return
             except KeyboardInterrupt:
                 self.interrupted = True
-
-
-def blank(device):
-    """True when the first two blocks, where littlefs keeps its superblock, are erased."""
-    for block in range(2):
-        device.readblocks(block, device.page)
-        if device.page != ERASED:
-            return False
-    return True

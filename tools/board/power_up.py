@@ -1,8 +1,9 @@
-"""Runs inside MicroPython on the desk and plays the part of the ESP32 port's `_boot.py` and `main.c`.
+"""Runs inside MicroPython on the desk and plays the part of the ESP32 port's `main.c`.
 
-It mounts the flash image as `/`, puts the fake `machine` and `time` in place, and runs boot.py and main.py under the
-rules of the hardware: main.py only after a boot.py that did not fail, and not at all when the host is in raw REPL mode.
-What it leaves behind looks like a board: the host's file system is unmounted, sys.path and sys.argv are a board's.
+It puts the fakes in place, runs the firmware's own _boot.py, which finds the flash image as `flashbdev.bdev` and
+mounts it, and then boot.py and main.py under the rules of the hardware: main.py only after a boot.py that did not fail,
+and not at all when the host is in raw REPL mode. What it leaves behind looks like a board: the host's file system is
+unmounted, sys.path and sys.argv are a board's.
 """
 
 import binascii
@@ -10,12 +11,12 @@ import io
 import os
 import sys
 
+import esp32
 import machine
+import network
 import nor
 import rtc
 import vfs
-
-CORRUPTED = "The filesystem appears to be corrupted: not mounted, boot.py and main.py not run."
 
 
 def run(main_globals):
@@ -25,8 +26,13 @@ def run(main_globals):
     device = nor.Nor(image, directory, supervisor, int(program_us), int(erase_us))
     rtc.power_up(directory)
     machine.power_up(supervisor, int(cause), binascii.unhexlify(unique_id))
+    esp32.power_up(image)
+    network.power_up(directory)
+    with open(sys.modules["power_up"].__file__.rsplit("/", 3)[0] + "/firmware/_boot.py") as file:
+        frozen_boot = file.read()
 
-    sys.modules["machine"] = machine
+    for module in (machine, esp32, network):
+        sys.modules[module.__name__] = module
     sys.modules["time"] = rtc
     for name in ("power_up", "nor", "rtc"):
         sys.modules.pop(name, None)
@@ -35,27 +41,27 @@ def run(main_globals):
     main_globals.pop("__file__", None)
     vfs.umount("/")
     try:
-        mounted = mount(device)
+        boot(frozen_boot, device)
         supervisor.write(b"B")  # from here on Ctrl-C interrupts
-        if not mounted:
-            print(CORRUPTED)
-        elif execute("boot.py", main_globals) and mode == "friendly":
+        if execute("boot.py", main_globals) and mode == "friendly":
             execute("main.py", main_globals)
     except KeyboardInterrupt:
         pass  # it came between the two scripts, or a moment too late
     hand_over(supervisor)
 
 
-def mount(device):
-    """Mount as the ESP32 port does: format a blank flash, never a flash that holds something."""
-    if nor.blank(device):
-        vfs.VfsLfs2.mkfs(device)
+def boot(source, device):
+    """Run the frozen _boot.py, with the port's `flashbdev` in place."""
+
+    class flashbdev:
+        bdev = device
+
+    sys.modules["flashbdev"] = flashbdev
     try:
-        vfs.mount(device, "/")
-    except OSError:
-        return False
-    os.chdir("/")
-    return True
+        exec(source, {"__name__": "__main__"})
+        os.chdir("/")
+    except Exception as error:  # noqa: BLE001 (as main.c: it is printed, and the board goes on)
+        sys.print_exception(error, sys.stdout)
 
 
 def execute(name, main_globals):

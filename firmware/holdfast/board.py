@@ -1,0 +1,145 @@
+"""The chip below the agent: resets and why they came, what outlives them, the watchdog; with fall-backs for the desk.
+
+Every run begins with `begin` and ends with `end`, unless the power fails, the watchdog bites or MicroPython itself
+gives up. That is how crashes in a row are counted, in NVS, which survives everything. After LIMIT of them the agent
+starts without its station: safe mode. Where there is no `machine` or `esp32` nothing is kept and nothing is counted.
+"""
+
+import sys
+
+try:
+    import machine
+except ImportError:  # not on a board
+    machine = None
+try:
+    import esp32
+except ImportError:
+    esp32 = None
+
+LIMIT = 3  # crashes in a row until safe mode
+AT_REPL = 900  # s that a watchdog is kept quiet for whoever is at the REPL
+HEALTHY = 600_000  # ms of running after which a crash is no longer one in a row
+
+ON_PURPOSE, RUNNING, CRASHED = range(3)  # how the last run ended: RUNNING means that it could not say
+
+boots = crashes = 0
+reason = "Unknown"  # BootReasonEnumType
+_timer = None  # that feeds the watchdog at the REPL
+
+
+def recall(key, default=0):
+    """An integer from NVS."""
+    try:
+        return esp32.NVS("holdfast").get_i32(key) if esp32 else default
+    except OSError:  # never written
+        return default
+
+
+def remember(*pairs):
+    """Put integers into NVS: key, value, key, value... Without NVS, or when it fails, nothing happens."""
+    try:
+        if esp32:
+            nvs = esp32.NVS("holdfast")
+            for index in range(0, len(pairs), 2):
+                nvs.set_i32(pairs[index], pairs[index + 1])
+            nvs.commit()
+    except OSError:
+        pass  # a station that charges and cannot count is better than none
+
+
+def begin():
+    """A run begins: find out how the last one ended. Sets `boots`, `crashes` in a row and the boot `reason`."""
+    global boots, crashes, reason
+    cause = getattr(machine, "reset_cause", lambda: None)()
+    ended = recall("ended", ON_PURPOSE)
+    powered, watchdog, soft, hard = [
+        cause == getattr(machine, name + "_RESET", 0) for name in ("PWRON", "WDT", "SOFT", "HARD")]
+    # A power failure is no crash, and who switches off and on wants another try. A chip whose MicroPython gave up says
+    # HARD_RESET; one that was reset over its USB says nothing of that kind.
+    crashed = ended == CRASHED or ended == RUNNING and (watchdog or soft or hard)
+    crashes = recall("crashes") + 1 if crashed and not powered else 0
+    boots = recall("boots") + 1
+    remember("boots", boots, "crashes", crashes, "ended", RUNNING)
+    if powered:
+        reason = "PowerUp"
+    elif watchdog:
+        reason = "Watchdog"
+    elif ended == CRASHED:
+        reason = "ApplicationReset"
+    elif soft:
+        reason = "LocalReset"
+
+
+def end(how):
+    """This run is over: ON_PURPOSE or CRASHED."""
+    remember("ended", how)
+
+
+def forgive():
+    """No crash so far counts any more."""
+    global crashes
+    if crashes:
+        crashes = 0
+        remember("crashes", 0)
+
+
+def trouble():
+    """What _boot.py had to say about the file system, told once; None: nothing."""
+    if esp32:
+        nvs = esp32.NVS("holdfast")
+        text = bytearray(120)
+        try:
+            size = nvs.get_blob("trouble", text)
+            nvs.erase_key("trouble")
+            nvs.commit()
+            return str(text[:size], "utf-8")
+        except OSError:
+            pass
+    return None
+
+
+def reset():
+    """Restart the board; where there is none, end the program."""
+    getattr(machine, "reset", sys.exit)()
+
+
+def watchdog(seconds):
+    """A started machine.WDT, or None where there is none. It cannot be stopped any more, not even by a soft reset."""
+    global _timer
+    if _timer:
+        _timer.deinit()
+        _timer = None
+    if not hasattr(machine, "WDT"):
+        return None
+    remember("watchdog", seconds)
+    return machine.WDT(timeout=1000 * seconds)
+
+
+def heaps():
+    """ESP-IDF's heaps as (total, free, largest block, least free ever) of each; none where there is no ESP-IDF."""
+    return esp32.idf_heap_info(esp32.HEAP_DATA) if esp32 else []
+
+
+def backup(text=None):
+    """The bytes that survive every reset but a loss of power, b"" where nothing does; with `text`: put it there."""
+    if not hasattr(machine, "RTC"):
+        return b""
+    memory = machine.RTC().memory
+    return memory() if text is None else memory(text)
+
+
+def hold():
+    """A person or a tool is at the REPL: feed a watchdog that runs on there, for a while. Then it may bite."""
+    global _timer
+    seconds = recall("watchdog")
+    if seconds and hasattr(machine, "Timer") and not _timer:
+        feeder = machine.WDT(timeout=1000 * seconds)  # the one that runs: there is no other way to get at it
+        left = [AT_REPL]
+
+        def feed(timer):
+            left[0] -= 1
+            if left[0] >= 0:
+                feeder.feed()
+
+        _timer = machine.Timer(0)
+        _timer.init(period=1000, mode=machine.Timer.PERIODIC, callback=feed)

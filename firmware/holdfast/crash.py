@@ -1,0 +1,74 @@
+"""Crash reports: what ended a run or a task, kept on flash for whoever comes to look.
+
+One file, bounded, the newest report at its end; replaced as a whole, so a power cut leaves the old one or the new one.
+Only a few are written in one run: a task that fails every second must not wear the flash.
+"""
+
+import gc
+import io
+import sys
+import time
+
+from holdfast import board
+
+PATH = "/crash.txt"
+_ROOM = 2000  # bytes of all reports
+_MOST = 4  # reports of one run
+
+_written = 0
+
+
+def traceback(error):
+    """The lines of an exception's traceback, the exception itself last."""
+    trace = io.StringIO()
+    sys.print_exception(error, trace)
+    return [line.strip() for line in trace.getvalue().strip().split("\n")]
+
+
+def report(path, head, lines):
+    """Add a report to the file: a line that says what and when, and further lines. False if it was not written."""
+    global _written
+    if _written >= _MOST:
+        return False
+    _written += 1
+    text = "%s; boot %d\n" % (head, board.boots)
+    for line in lines:
+        text += "  " + line + "\n"
+    text = text.encode()[-_ROOM:]
+    older = read(path)
+    # Whole reports only: each begins with a line that is not indented.
+    while len(older) + len(text) > _ROOM:
+        at = older.find(b"\n") + 1
+        while older[at:at + 1] == b" ":
+            at = older.find(b"\n", at) + 1
+        older = older[at:] if at else b""
+    try:
+        with open(path, "wb") as file:
+            file.write(older + text)
+    except OSError:
+        return False
+    return True
+
+
+def read(path):
+    """All reports, as bytes; b"" when there are none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_ROOM)
+    except OSError:
+        return b""
+
+
+def over(error):
+    """The run is over. Reports it and restarts the board; after a crash in safe mode it stays at the REPL."""
+    board.end(board.CRASHED)
+    gc.collect()
+    lines = traceback(error)
+    for line in lines:
+        print(line)
+    report(PATH, "crash: " + lines[-1], lines[:-1])
+    if board.crashes >= board.LIMIT:
+        print("holdfast: crashed in safe mode too: this is the REPL")
+    else:
+        time.sleep(2)  # for Ctrl-C
+        board.reset()

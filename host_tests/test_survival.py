@@ -1,0 +1,220 @@
+"""The agent on the virtual board, alone: damaged file systems, crashes, safe mode, the watchdog, back from the REPL."""
+
+import asyncio
+import json
+import time
+
+import pytest
+from virtual_boards import PROMPT, SIZE, ask
+
+from tools import image
+from tools.csms import Csms
+from tools.virtual_board import VirtualBoard
+
+pytest_plugins = "virtual_boards"
+
+NOWHERE = "ws://127.0.0.1:9/"
+QUICK = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "1", "OCPPCommCtrlr.RetryBackOffRandomRange": "0"}
+# Hangs half a second after power-on, and never again.
+HANG = """
+import holdfast.link, machine
+tick = holdfast.link.Link.tick
+def hang(self, now):
+    while now > 500 and machine.reset_cause() == machine.PWRON_RESET:
+        pass
+    tick(self, now)
+holdfast.link.Link.tick = hang
+"""
+
+
+def files(url=NOWHERE, boot="", **overrides):
+    found = image.charger_files(url, "HOLDFAST-1", **overrides)
+    found["boot.py"] += boot.encode()
+    return found
+
+
+def crashing(board, times):
+    """Let main.py end by an exception so many times in a row."""
+    for _ in range(times):
+        board.read_until("RuntimeError: on purpose", 10)
+
+
+CRASH = """
+import holdfast.station
+def fail(*words):
+    raise RuntimeError("on purpose")
+holdfast.station.Station.__init__ = fail
+"""
+
+
+# --- the file system
+
+
+def test_damaged_file_system_is_formatted_and_told(make_board):
+    board = make_board(files(), size=512 * 4096)
+    with open(board.image, "r+b") as file:
+        file.write(bytes(2 * 4096))
+    board.power_on()
+    board.read_until("holdfast: file system damaged (84) and formatted: all files are lost")
+    board.read_until(PROMPT)
+    assert ask(board, "import os; os.listdir('/')") == "[]"
+
+
+def test_the_agent_tells_once_that_the_file_system_was_formatted(make_board):
+    board = make_board(files(), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    board.write("\x03")
+    board.read_until(PROMPT)
+    ask(board, "import esp32; n = esp32.NVS('holdfast'); n.set_blob('trouble', 'file system damaged'); n.commit()")
+    board.write("\x04")
+    board.read_until("# +0s error file system damaged")
+    assert any("file system damaged" in line for line in board.command("crash"))
+    board.command("reboot")
+    board.read_until("next attempt")
+    assert not any("file system damaged" in line for line in board.command("log 1"))
+
+
+def test_flash_that_cannot_be_written_is_left_alone_and_does_not_stop_the_board(tmp_path):
+    path = tmp_path / "other.img"
+    path.write_bytes(b"precious" * (SIZE // 8))
+    with VirtualBoard(path) as board:
+        board.fail_flash()
+        board.power_on()
+        assert "flash fails" in board.read_until(PROMPT)
+    assert path.read_bytes() == b"precious" * (SIZE // 8)
+
+
+# --- crashes and safe mode
+
+
+def test_three_crashes_in_a_row_lead_to_safe_mode_and_resume_leaves_it(make_board):
+    board = make_board(files(boot=CRASH), size=512 * 4096)
+    board.power_on()
+    crashing(board, 3)
+    board.read_until("no station: safe mode after 3 crashes in a row", 10)
+    assert "mode: safe mode after 3 crashes in a row" in board.command("status")
+    assert len([line for line in board.command("crash") if "crash: RuntimeError: on purpose" in line]) == 3
+    board.write("\x03")
+    board.read_until(PROMPT)
+    board.power_cut()
+    image.update_image(board.image, {"boot.py": ""})
+    board.power_on()
+    assert "link: waiting" in board.command("status")
+
+
+def test_resume_in_safe_mode_starts_the_station_at_once(make_board):
+    board = make_board(files(boot=CRASH), size=512 * 4096)
+    board.power_on()
+    crashing(board, 3)
+    board.read_until("no station", 10)
+    board.command("log off")
+    # What is wrong is mended while the board runs, as a developer would; the class is that of the running program.
+    board.write("\x03")
+    board.read_until(PROMPT)
+    ask(board, "import sys; sys.modules.pop('holdfast.station')")
+    ask(board, "import holdfast; del holdfast.station")
+    board.write("agent.safe = True; agent.run()\r")
+    board.read_until("agent.run()")
+    assert board.command("resume").ok == "ok leaving safe mode"
+    assert "evse 1: idle" in board.command("status")
+
+
+def test_a_reboot_on_purpose_is_no_crash(make_board):
+    board = make_board(files(), size=512 * 4096)
+    board.power_on()
+    for _ in range(4):
+        board.read_until("next attempt")
+        board.command("reboot")
+    board.read_until("next attempt")
+    assert "mode: " not in "".join(board.command("status"))
+    assert not [line for line in board.command("log") if "crashes in a row" in line]
+
+
+def test_power_cuts_are_no_crashes(make_board):
+    board = make_board(files(), size=512 * 4096)
+    for _ in range(4):
+        board.power_on()
+        board.read_until("next attempt")
+        board.power_cut()
+    board.power_on()
+    assert "link: waiting" in board.command("status")
+
+
+def test_a_task_that_crashes_leaves_a_report_and_the_station_goes_on(make_board):
+    board = make_board(files(boot="import holdfast.console\ndef bad(*w):\n  raise KeyError('x')\n"
+                                  "holdfast.console.Console._vars = bad\n"), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    with pytest.raises(Exception, match="command failed"):
+        board.command("vars")
+    time.sleep(0.3)
+    report = board.command("crash")
+    assert report[0].startswith("console: KeyError: x; ") and report[0].endswith("; boot 1")
+    assert report[1] == "  Traceback (most recent call last):"
+
+
+def test_the_log_of_before_a_reset_is_there_afterwards(make_board):
+    board = make_board(files(), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    board.command("fault 1 GroundFault")
+    board.command("reboot")
+    board.read_until("next attempt")
+    log = board.command("log")
+    assert any("EVSE 1 faulted: GroundFault" in line for line in log)
+    assert any("restarting: LocalReset" in line for line in log)
+
+
+# --- the watchdog, and what the CSMS hears
+
+
+def test_an_agent_that_hangs_is_reset_by_the_watchdog_and_says_so(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(files(csms.url, HANG, watchdog=10, variables=QUICK), size=512 * 4096)
+            await board.apower_on()
+            await (await csms.station()).registered()
+            await board.aread_until("started because of: Watchdog", 20)
+            await (await csms.station(10)).registered()
+            assert [event["reason"] for event in csms.events("BootNotification")] == ["PowerUp", "Watchdog"]
+
+    asyncio.run(situation())
+
+
+def test_an_agent_that_works_feeds_the_watchdog(make_board):
+    board = make_board(files(watchdog=10), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    time.sleep(11)
+    assert int(board.command("status")[0].split()[1]) >= 11
+
+
+# --- back from the REPL
+
+
+def test_resume_after_ctrl_c_goes_on_with_what_flash_holds(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(files(csms.url, variables=QUICK), size=512 * 4096)
+            await board.apower_on()
+            link = await csms.station()
+            await link.registered()
+            await link.call("ReserveNow", {"id": 7, "expiryDateTime": csms.time(600), "evseId": 1,
+                                           "idToken": {"idToken": "ABC123", "type": "Central"}})
+            board.write("\x03")
+            await board.aread_until(PROMPT)
+            await asyncio.to_thread(ask, board, "station.reservations.held.clear(); agent.link = None")
+            board.write("agent.resume()\r")
+            await (await csms.station()).registered()
+            assert csms.events("BootNotification")[-1]["reason"] == "LocalReset"
+            assert (await board.acommand("reservations"))[0].startswith("reservation 7: EVSE 1")
+
+    asyncio.run(situation())
+
+
+def test_config_of_the_watchdog_is_checked(make_board):
+    settings = image.make_config(NOWHERE, "HOLDFAST-1", watchdog=5)
+    board = make_board(image.firmware_files() | {"config.json": json.dumps(settings)}, size=512 * 4096)
+    board.power_on()
+    assert "config error: watchdog: not 0 (off) or 10 to 300 seconds" in board.command("status")
