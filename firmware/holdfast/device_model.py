@@ -1,45 +1,42 @@
 """The device model: the variables this station has, what values they take, and which of them survive a reboot.
 
-Values are strings, as on the wire. A row is (name, mutability, data type, default, limits): limits are (lowest,
-highest) for an integer, (shortest, longest) for a string, the allowed words for a list. Names are
+Values are strings, as on the wire. A row is (name, mutability, data type, default, limits): limits are lowest and
+highest for an integer, shortest and longest for a string, the allowed words otherwise. Names are
 "Component.Variable" or "Component.Variable[Instance]" and compare without regard to letter case.
 """
 
-from holdfast.transactions import POINTS
+READ_ONLY, READ_WRITE, WRITE_ONLY = "RO", "RW", "WO"
 
-READ_ONLY, READ_WRITE, WRITE_ONLY = "ReadOnly", "ReadWrite", "WriteOnly"
-
-_BIG = 0x7FFFFFFF
-
-# Only what has an effect is listed: a variable that could be written and did nothing would be a lie to the CSMS.
-VARIABLES = (
-    ("AuthCtrlr.AuthorizeRemoteStart", READ_WRITE, "boolean", "true", None),
-    ("ClockCtrlr.TimeSource", READ_ONLY, "SequenceList", "Heartbeat", "Heartbeat"),
-    ("DeviceDataCtrlr.BytesPerMessage[GetVariables]", READ_ONLY, "integer", "8192", (1024, 65536)),
-    ("DeviceDataCtrlr.BytesPerMessage[SetVariables]", READ_ONLY, "integer", "8192", (1024, 65536)),
-    ("DeviceDataCtrlr.ItemsPerMessage[GetVariables]", READ_ONLY, "integer", "20", (1, 100)),
-    ("DeviceDataCtrlr.ItemsPerMessage[SetVariables]", READ_ONLY, "integer", "20", (1, 100)),
-    ("OCPPCommCtrlr.HeartbeatInterval", READ_WRITE, "integer", "300", (1, _BIG)),
-    ("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]", READ_WRITE, "integer", "60", (1, 86400)),
-    ("OCPPCommCtrlr.MessageAttempts[TransactionEvent]", READ_WRITE, "integer", "3", (1, 100)),
-    ("OCPPCommCtrlr.MessageTimeout[Default]", READ_ONLY, "integer", "30", (1, 3600)),
-    ("OCPPCommCtrlr.OfflineThreshold", READ_WRITE, "integer", "60", (0, _BIG)),
-    ("OCPPCommCtrlr.RetryBackOffRandomRange", READ_WRITE, "integer", "10", (0, 86400)),
-    ("OCPPCommCtrlr.RetryBackOffRepeatTimes", READ_WRITE, "integer", "5", (0, 16)),
-    ("OCPPCommCtrlr.RetryBackOffWaitMinimum", READ_WRITE, "integer", "10", (1, 86400)),
-    ("OCPPCommCtrlr.WebSocketPingInterval", READ_WRITE, "integer", "60", (0, 86400)),
-    ("ReservationCtrlr.Available", READ_ONLY, "boolean", "true", None),
-    ("ReservationCtrlr.Enabled", READ_WRITE, "boolean", "true", None),
-    ("ReservationCtrlr.NonEvseSpecific", READ_ONLY, "boolean", "true", None),
-    ("SecurityCtrlr.BasicAuthPassword", WRITE_ONLY, "string", "", (16, 64)),
-    ("SecurityCtrlr.Identity", READ_ONLY, "string", "", (1, 48)),
-    ("SecurityCtrlr.SecurityProfile", READ_ONLY, "integer", "0", (0, 3)),
-    ("TxCtrlr.EVConnectionTimeOut", READ_WRITE, "integer", "60", (1, 86400)),
-    ("TxCtrlr.StopTxOnEVSideDisconnect", READ_ONLY, "boolean", "true", "true"),
-    ("TxCtrlr.StopTxOnInvalidId", READ_WRITE, "boolean", "true", None),
-    ("TxCtrlr.TxStartPoint", READ_WRITE, "MemberList", "PowerPathClosed", POINTS),
-    ("TxCtrlr.TxStopPoint", READ_WRITE, "MemberList", "EVConnected,Authorized", POINTS),
-)
+# Only what has an effect is listed: a variable that could be written and did nothing would be a lie to the CSMS. One
+# text and not a tuple of tuples, because on a board the text stays in flash and a tuple would not. "-" is no default.
+_TABLE = """
+AuthCtrlr.AuthorizeRemoteStart RW boolean true true false
+ClockCtrlr.TimeSource RO SequenceList Heartbeat Heartbeat
+DeviceDataCtrlr.BytesPerMessage[GetVariables] RO integer 8192 1024 65536
+DeviceDataCtrlr.BytesPerMessage[SetVariables] RO integer 8192 1024 65536
+DeviceDataCtrlr.ItemsPerMessage[GetVariables] RO integer 20 1 100
+DeviceDataCtrlr.ItemsPerMessage[SetVariables] RO integer 20 1 100
+OCPPCommCtrlr.HeartbeatInterval RW integer 300 1 2147483647
+OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent] RW integer 60 1 86400
+OCPPCommCtrlr.MessageAttempts[TransactionEvent] RW integer 3 1 100
+OCPPCommCtrlr.MessageTimeout[Default] RO integer 30 1 3600
+OCPPCommCtrlr.OfflineThreshold RW integer 60 0 2147483647
+OCPPCommCtrlr.RetryBackOffRandomRange RW integer 10 0 86400
+OCPPCommCtrlr.RetryBackOffRepeatTimes RW integer 5 0 16
+OCPPCommCtrlr.RetryBackOffWaitMinimum RW integer 10 1 86400
+OCPPCommCtrlr.WebSocketPingInterval RW integer 60 0 86400
+ReservationCtrlr.Available RO boolean true true false
+ReservationCtrlr.Enabled RW boolean true true false
+ReservationCtrlr.NonEvseSpecific RO boolean true true false
+SecurityCtrlr.BasicAuthPassword WO string - 16 64
+SecurityCtrlr.Identity RO string - 1 48
+SecurityCtrlr.SecurityProfile RO integer 0 0 3
+TxCtrlr.EVConnectionTimeOut RW integer 60 1 86400
+TxCtrlr.StopTxOnEVSideDisconnect RO boolean true true
+TxCtrlr.StopTxOnInvalidId RW boolean true true false
+TxCtrlr.TxStartPoint RW MemberList PowerPathClosed EVConnected Authorized PowerPathClosed
+TxCtrlr.TxStopPoint RW MemberList EVConnected,Authorized EVConnected Authorized PowerPathClosed
+"""
 
 
 def full_name(component, variable, instance=None):
@@ -50,40 +47,36 @@ def full_name(component, variable, instance=None):
 
 def row(name):
     """The row of that name, or None."""
-    name = name.lower()
-    for entry in VARIABLES:
-        if entry[0].lower() == name:
-            return entry
-    return None
+    at = -1 if " " in name or "\n" in name else _TABLE.lower().find("\n%s " % name.lower())
+    if at < 0:
+        return None
+    name, mutability, data_type, default, limits = _TABLE[at + 1:_TABLE.find("\n", at + 1)].split(" ", 4)
+    return name, mutability, data_type, "" if default == "-" else default, limits
 
 
 def has_component(component):
     """Is there a row of that component?"""
-    prefix = component.lower() + "."
-    return any([entry[0].lower().startswith(prefix) for entry in VARIABLES])
+    return "." not in component and "\n" not in component and "\n%s." % component.lower() in _TABLE.lower()
 
 
 def fault(entry, value):
     """Why this row cannot have that value, in a few words, or None (B05.FR.07)."""
-    data_type, limits = entry[2], entry[4]
-    if data_type == "boolean":
-        if value not in ("true", "false") or (limits and value != limits):
-            return "must be " + (limits or "true or false")
-    elif data_type == "integer":
+    data_type, limits = entry[2], entry[4].split()
+    if data_type == "integer":
         digits = value[1:] if value[:1] == "-" else value
         # Ten digits are more than 32 bits hold; isdigit() would take digits of other scripts.
         if not 0 < len(digits) <= 10 or digits.strip("0123456789"):
             return "must be an integer"
-        if not limits[0] <= int(value) <= limits[1]:
-            return "must be from %d to %d" % limits
+        if not int(limits[0]) <= int(value) <= int(limits[1]):
+            return "must be from %s to %s" % tuple(limits)
     elif data_type == "string":
-        if not limits[0] <= len(value) <= limits[1]:
-            return "must have %d to %d characters" % limits
+        if not int(limits[0]) <= len(value) <= int(limits[1]):
+            return "must have %s to %s characters" % tuple(limits)
     else:
-        members = value.split(",")
+        members = [value] if data_type == "boolean" else value.split(",")
         for index, member in enumerate(members):
-            if member not in limits.split() or member in members[:index]:
-                return "must be a list of: " + limits.replace(" ", ", ")
+            if member not in limits or member in members[:index]:
+                return "must be %s: %s" % ("one of" if data_type == "boolean" else "a list of", ", ".join(limits))
     return None
 
 
@@ -121,10 +114,9 @@ class Variables:
 
     def get(self, name):
         """The present value as a string. Spelled as in the table: a look-up this frequent must leave no garbage."""
-        for entry in VARIABLES:
-            if entry[0] == name:
-                return self.value(entry)
-        raise KeyError(name)
+        if name not in self.values:
+            self.values[name] = row(name)[3]
+        return self.values[name]
 
     def integer(self, name):
         """The present value of an integer row."""
@@ -136,4 +128,5 @@ class Variables:
 
     def names(self):
         """The names of all rows that anybody may read, in the order of the table."""
-        return [entry[0] for entry in VARIABLES if entry[1] != WRITE_ONLY]
+        lines = [line.split() for line in _TABLE.split("\n")]
+        return [words[0] for words in lines if words and words[1] != WRITE_ONLY]

@@ -7,22 +7,19 @@ for an EVSE or connector that does not exist.
 """
 
 from holdfast import clock, outbox, reservations, rpc
-from holdfast.authorization import choose
-from holdfast.blocks import (
-    authorization,
-    availability,
-    provisioning,
-    remote_control,
-    reservation,
-    security,
-    transactions,
-    variables,
-)
+from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
 from holdfast.device_model import Variables, row
 from holdfast.evse import Site
+from holdfast.hardware_events import HardwareEvents
 from holdfast.transactions import charging_state
 
-_BLOCKS = (provisioning, variables, authorization, transactions, remote_control, availability, reservation, security)
+_BLOCKS = (provisioning, authorization, transactions, availability, reservation, security)
+
+# Blocks whose messages are rare take memory only from the first of them on: the module, and what it answers.
+_LATE = (
+    ("variables", "GetVariables SetVariables"),
+    ("remote_control", "RequestStartTransaction RequestStopTransaction"),
+)
 
 # What a CSMS may ask of a station and this one knows by name but does not do: NotSupported, not NotImplemented.
 _NOT_SUPPORTED = (
@@ -41,7 +38,7 @@ _FLASH_RETRY = 10_000  # ms until a failed write is tried again
 _DAY = 86_400_000
 
 
-class Station:
+class Station(HardwareEvents):
     """One charging station. `config` as config.load() makes it, `records` a record store as in flash.py, `hardware` a
     driver as in hardware/__init__.py, `urandom(n)` n random bytes, `log(level, text)`."""
 
@@ -107,8 +104,8 @@ class Station:
     def _load(self, name, data):
         if name.startswith(reservation.RECORDS):
             return reservation.load(self, name, data)
-        if name.startswith(variables.RECORDS):
-            return variables.load(self, name, data)
+        if name.startswith("variable-"):
+            return _late("variables").load(self, name, data)
         if name.startswith(security.RECORDS) or name == security.TIME_RECORD:
             return security.load(self, name, data)
         if name == availability.RECORD:
@@ -201,85 +198,6 @@ class Station:
     def all_said(self):
         """Has everything that could be told been told? Asked before a restart."""
         return not self.rpc.outstanding and not self.outbox.waiting
-
-    # --- hardware events; each returns a few words on what came of it
-
-    def plugged(self, now, evse_id, connector_id):
-        """A cable connects a car to a connector."""
-        evse = self._evse(evse_id)
-        if evse.connector(connector_id) is None:
-            raise ValueError("EVSE %d has no connector %d" % (evse_id, connector_id))
-        if evse.plugged is not None:
-            raise ValueError("EVSE %d has a cable in already" % evse_id)
-        evse.shut_in = evse.idle() and self.is_reserved(evse)  # G01.FR.09
-        evse.plugged = connector_id
-        transactions.follow(self, now, evse, "CablePluggedIn")
-        self.settle(now)
-        return "plugged in"
-
-    def unplugged(self, now, evse_id):
-        """The cable is gone, and with it the driver's authorization (E09.FR.01)."""
-        evse = self._evse(evse_id)
-        if evse.plugged is None:
-            raise ValueError("EVSE %d has no cable in" % evse_id)
-        evse.plugged = None
-        evse.shut_in = evse.suspended = False
-        authorization.withdraw(self, now, evse, "EVCommunicationLost", "EVDisconnected")
-        self.settle(now)
-        return "unplugged"
-
-    def presented(self, now, id_token, token_type, evse_id=None):
-        """A token is presented, at an EVSE or at a reader that serves them all."""
-        token = (id_token, token_type)
-        evse = choose(self.site, self.reservations, token) if evse_id is None else self._evse(evse_id)
-        words = authorization.present(self, now, evse, token) if evse else "refused: no EVSE for this token"
-        self.settle(now)
-        return words if evse is None else "EVSE %d: %s" % (evse.id, words)
-
-    def fault(self, now, evse_id, code):
-        """The EVSE is not sound any more. `code` is the driver's own; some are ReasonEnumType."""
-        evse = self._evse(evse_id)
-        evse.fault = code
-        evse.authorization = None
-        reason = code if code in ("EmergencyStop", "GroundFault", "OvercurrentFault", "PowerQuality") else "Other"
-        if evse.transaction:
-            transactions.follow(self, now, evse, "AbnormalCondition", None, reason)
-        self.log("error", "EVSE %d faulted: %s" % (evse_id, code))
-        self.settle(now)
-        return "faulted"
-
-    def fault_cleared(self, now, evse_id):
-        """The EVSE is sound again. What the fault took away does not come back."""
-        evse = self._evse(evse_id)
-        if evse.fault is None:
-            raise ValueError("EVSE %d is not faulted" % evse_id)
-        evse.fault = None
-        self.settle(now)
-        return "fault cleared"
-
-    def suspended(self, now, evse_id):
-        """The car asks for a pause."""
-        return self._pause(now, evse_id, True)
-
-    def resumed(self, now, evse_id):
-        """The car wants energy again."""
-        return self._pause(now, evse_id, False)
-
-    def _pause(self, now, evse_id, pause):
-        evse = self._evse(evse_id)
-        if evse.plugged is None:
-            raise ValueError("EVSE %d has no cable in" % evse_id)
-        evse.suspended = pause
-        if evse.transaction:
-            transactions.follow(self, now, evse, "ChargingStateChanged")
-        self.settle(now)
-        return "suspended by the car" if pause else "resumed by the car"
-
-    def _evse(self, evse_id):
-        evse = self.site.evse(evse_id)
-        if evse is None:
-            raise ValueError("no EVSE %s" % evse_id)
-        return evse
 
     # --- service at the console
 
@@ -483,7 +401,22 @@ class Station:
 def _rule(column, action):
     """The entry for an action in the REQUESTS (column 0) or RESPONSES (column 1) of the blocks, or None."""
     for block in _BLOCKS:
-        for entry in (block.RESPONSES if column else block.REQUESTS):
-            if entry[0] == action:
-                return entry
+        found = _entry(block.RESPONSES if column else block.REQUESTS, action)
+        if found:
+            return found
+    for name, actions in _LATE:
+        if action in actions.split():
+            return _entry(_late(name).REQUESTS, action)
     return None
+
+
+def _entry(table, action):
+    for entry in table:
+        if entry[0] == action:
+            return entry
+    return None
+
+
+def _late(name):
+    """The block of that name, imported when it is first wanted."""
+    return __import__("holdfast.blocks." + name, None, None, ("REQUESTS",))

@@ -4,8 +4,6 @@ A transaction follows TxStartPoint and TxStopPoint (here: EVConnected, Authorize
 to an authorised driver with a cable in, on an EVSE that is sound and in service; every doubt means no energy.
 """
 
-POINTS = "EVConnected Authorized PowerPathClosed"  # of TxStartPoint and TxStopPoint, as far as they are supported
-
 # What takes the driver's authorization away; each of these is a TriggerReasonEnumType.
 _WITHDRAWALS = ("StopAuthorized", "RemoteStop", "Deauthorized", "EVConnectTimeout", "EVCommunicationLost")
 # What ends a transaction whatever TxStopPoint says.

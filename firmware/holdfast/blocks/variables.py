@@ -104,7 +104,7 @@ def _put(station, now, found, value):
 def _row(entry):
     """The row an entry names, or None. No row belongs to an EVSE."""
     place, what = entry["component"], entry["variable"]
-    if "instance" in place or "evse" in place:
+    if "instance" in place or "evse" in place or "[" in what["name"]:
         return None
     return row(full_name(place["name"], what["name"], what.get("instance")))
 
