@@ -187,7 +187,7 @@ class Agent:
         while True:
             now = self.now()
             if self.station:
-                if now >= self._due:
+                if now >= self._due or self.station.rpc.frames:  # the hardware had something to tell
                     self._due = now + AGAIN  # in case it raises
                     self.station.tick(now)
                     self.changed()

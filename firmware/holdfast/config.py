@@ -10,7 +10,8 @@ import json
 from holdfast import device_model
 from holdfast.blocks.types import connector_type
 from holdfast.hardware import DRIVERS
-from holdfast.payload import PROPERTY, array_of, integer_between, object_of, one_of
+from holdfast.hardware import check as check_pins
+from holdfast.payload import PROPERTY, anything, array_of, integer_between, object_of, one_of
 
 PATH = "/config.json"
 PORTS = {"ws": 80, "wss": 443}  # schemes that can be dialled, with the port where the URL names none
@@ -104,6 +105,7 @@ class Config:
         self.ca_certificate = self.client_certificate = self.client_key = None  # paths of files, PEM or DER
         self.vendor_name = self.model = "Holdfast"
         self.hardware = "simulated"
+        self.pins = None  # as the driver wants them
         self.message_limit = 8192  # bytes of a message from the CSMS
         self.watchdog = 30  # s without progress after which the board is reset, 0: never
         self.variables = {}
@@ -136,6 +138,7 @@ def load(content):
         "serial_number?", _text(1, 25),
         "evses", array_of(object_of("connectors", connectors), 1, 8),
         "hardware?", _expect("not one of: " + DRIVERS, lambda value: not one_of(DRIVERS)(value)),
+        "pins?", anything,  # for the driver to judge, below
         "message_limit?", _expect("not an integer from 1024 to 65536",
                                   lambda value: type(value) is int and 1024 <= value <= 65536),
         "watchdog?", _expect("not 0 (off) or 10 to 300 seconds",  # a TLS handshake takes some
@@ -147,7 +150,11 @@ def load(content):
     wrong = _security(values)
     if wrong:
         raise ConfigError(*wrong)
-    return Config(values)
+    config = Config(values)
+    fault = check_pins(config.hardware, config.pins, config.evses)
+    if fault:
+        raise ConfigError("pins" + fault[1], fault[2])
+    return config
 
 
 def read(path=PATH):

@@ -110,7 +110,7 @@ def test_the_message_limit_is_an_integer_within_bounds():
 
 
 def test_unknown_hardware_is_refused_with_what_there_is():
-    assert refusal(good(hardware="gpio")) == "hardware: not one of: simulated"
+    assert refusal(good(hardware="gpio")) == "hardware: not one of: simulated iec61851"
 
 
 def secure(**changes):

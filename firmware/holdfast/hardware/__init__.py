@@ -5,7 +5,8 @@ Hardware(config) is made once at power-on, with every contactor open. It offers:
 * `attach(station, now)`: called once before anything else, and the time to tell what is already there: a cable that is
   plugged in at power-on is reported like one that is plugged in later. `now()` gives the monotonic milliseconds.
 * `contactor(evse_id, closed)`: close or open the power path of an EVSE. The station calls it after every event that
-  changes it. Opening never fails and never waits; asking twice for the same changes nothing.
+  changes it. The call never fails and never waits. When the station ends a sound session a driver may let the car stop
+  drawing first, for the seconds that its standard names; asked to open a second time it opens at once.
 * `run`: a coroutine function that watches the pins for ever and never blocks for longer than a few milliseconds; None
   when the driver needs no task of its own.
 * `simulated`: True only if a console may pretend to be the car, the driver and the calendar; see simulated.py.
@@ -16,10 +17,27 @@ What happens to the hardware is told to the station, from within the event loop 
 agent notices by itself that the station has something to send afterwards.
 """
 
-DRIVERS = "simulated"  # names of the modules, separated by spaces
+from holdfast.payload import PROPERTY
+
+DRIVERS = "simulated iec61851"  # names of the modules, separated by spaces
+
+
+def _module(name):
+    # Only the one that is configured is ever loaded.
+    return __import__("holdfast.hardware." + name, None, None, ["Hardware"])
 
 
 def driver(config):
-    """The Hardware that config.hardware names. Only that one is loaded."""
-    module = __import__("holdfast.hardware." + config.hardware, None, None, ["Hardware"])
-    return module.Hardware(config)
+    """The Hardware that config.hardware names."""
+    return _module(config.hardware).Hardware(config)
+
+
+def check(name, pins, evses):
+    """The fault of the `pins` of config.json (None when there are none), or None: the driver called `name` knows.
+
+    A driver that needs pins has `check(pins, evses)`, with evses as in Config; faults are payload.py's.
+    """
+    module = _module(name)
+    if hasattr(module, "check"):
+        return module.check(pins, evses)
+    return None if pins is None else (PROPERTY, "", "%s hardware has no pins" % name)

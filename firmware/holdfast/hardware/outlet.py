@@ -11,9 +11,7 @@ from holdfast.hardware.pilot import NEGATIVE, OFF, UNAVAILABLE, duty, state
 QUICK = 40  # ms outside C and D until the contactor opens; 100 with its own release time (sequences 2.2 and 8.1)
 STEADY = 200  # ms that a state must last to be believed
 PATIENCE = 6000  # ms in C1 until the contactor opens under load (sequence 10.2: at least 6 s)
-DIODE_TIME = 300  # ms of PWM without its negative half
-CONTACT_TIME = 200  # ms for a contactor to follow, and its mirror contact to say so
-CABLE_TIME = 500  # ms without a cable rating
+DOUBT = 300  # ms without the negative half of PWM, without a cable rating, or until a contactor follows
 PULSE = 500  # ms of lock motor
 REST = 300  # ms between two pulses
 TRIES = 3  # pulses until the lock is given up: 2.4 s, all of them before PWM starts the 3 s of sequence 4
@@ -59,8 +57,11 @@ class Outlet:
 
         Only the first such command may wait; whoever repeats it means it.
         """
-        if not closed and not (ending and self.permitted):
-            self.closed = False
+        if not closed:
+            if not (ending and self.permitted):
+                self.closed = False
+            if not (self._suspended or self.fault):
+                self.duty = OFF  # sequence 9.1
         self.permitted = closed and self.fault is None
 
     def fail(self, now, code):
@@ -95,7 +96,7 @@ class Outlet:
             self.fail(now, "GroundFault")
         if contact is None or contact == self.closed:
             self._agreed = now
-        elif now - self._agreed > CONTACT_TIME and self.fault is None:
+        elif now - self._agreed > DOUBT and self.fault is None:
             self.fail(now, "ContactorWelded" if contact else "ContactorOpen")
         if self.fault is not None:
             return self._recover(now, seen == "A" and steady, contact, residual, locked)
@@ -133,7 +134,7 @@ class Outlet:
                 self._plugged = self._suspended = self.permitted = False
                 events.append(("unplugged",))
             return
-        if seen in "EF":
+        if seen > "D":
             self.fail(now, "PilotFailure")  # sequence 12: shorted to PE, or no +12 V where there should be
             return
         if not self._plugged:
@@ -153,13 +154,13 @@ class Outlet:
         elif low <= NEGATIVE:
             self._negative = now
             self._diode = True  # table A.4: to be seen at least once before closing
-        elif now - self._negative > DIODE_TIME:
+        elif now - self._negative > DOUBT:
             self.fail(now, "DiodeMissing")
         if cable:
             self._rating = cable
         if cable or not wanted:
             self._rated = now
-        elif now - self._rated > CABLE_TIME:
+        elif now - self._rated > DOUBT:
             self.fail(now, "CableUnknown")
 
     def _secure(self, now, wanted, locked):
@@ -169,10 +170,8 @@ class Outlet:
         if self.closed and not locked:
             self.fail(now, "ConnectorLockFailure")
             return False
-        if wanted != self._lock:
+        if locked == wanted or wanted != self._lock:
             self._lock = wanted
-            self.motor = self._tries = self._pulse = 0
-        if locked == wanted:
             self.motor = self._tries = self._pulse = 0
         elif now >= self._pulse:
             if self.motor:
@@ -193,11 +192,8 @@ class Outlet:
         self._secure(now, contact is True, locked)
         if self.duty and gone and not (residual or contact or locked):
             self.fault = None
-            self.state = "A"
             self.duty = OFF
-            if self._plugged:
-                self._plugged = self._suspended = False
-                events.append(("unplugged",))
+            self._enter(now, "A", events)
         elif now >= self._until:
             self.duty = UNAVAILABLE if self.duty else OFF
             self._until = now + (PROBE if self.duty else HOLD)
