@@ -47,16 +47,32 @@ def full_name(component, variable, instance=None):
 
 def row(name):
     """The row of that name, or None."""
-    at = -1 if " " in name or "\n" in name else _TABLE.lower().find("\n%s " % name.lower())
-    if at < 0:
-        return None
-    name, mutability, data_type, default, limits = _TABLE[at + 1:_TABLE.find("\n", at + 1)].split(" ", 4)
-    return name, mutability, data_type, "" if default == "-" else default, limits
+    return None if " " in name else _parsed(_line(name + " "))
 
 
 def has_component(component):
     """Is there a row of that component?"""
-    return "." not in component and "\n" not in component and "\n%s." % component.lower() in _TABLE.lower()
+    return "." not in component and _line(component + ".") is not None
+
+
+def _line(beginning):
+    """The first line of the table that begins so, letter case aside, or None."""
+    beginning = beginning.lower()
+    at = 0
+    while at + 1 < len(_TABLE):
+        end = _TABLE.find("\n", at + 1)
+        line = _TABLE[at + 1:end]
+        if line.lower().startswith(beginning):
+            return line
+        at = end
+    return None
+
+
+def _parsed(line):
+    if line is None:
+        return None
+    name, mutability, data_type, default, limits = line.split(" ", 4)
+    return name, mutability, data_type, "" if default == "-" else default, limits
 
 
 def fault(entry, value):
@@ -113,7 +129,7 @@ class Variables:
             self.put(entry, value)
 
     def get(self, name):
-        """The present value as a string. Spelled as in the table: a look-up this frequent must leave no garbage."""
+        """The present value as a string. A look-up this frequent leaves no garbage: the default is looked up once."""
         if name not in self.values:
             self.values[name] = row(name)[3]
         return self.values[name]
