@@ -3,7 +3,6 @@
 from holdfast import device_model
 from holdfast.device_model import READ_ONLY, Variables, check_initial, fault, full_name, row
 
-
 SECRET = "SecurityCtrlr.BasicAuthPassword"
 ROWS = [row(name) for name in Variables({}).names() + [SECRET]]
 
