@@ -5,11 +5,14 @@ It shows that the story notices: a story that passes with a faulty station prove
 
 import asyncio
 import json
+import ssl
 import time
 import uuid
 
 import websockets.asyncio.client
 import websockets.exceptions
+
+from tools import pki
 
 CONNECTORS = ((1, 1), (1, 2), (2, 1))
 
@@ -24,14 +27,19 @@ class Puppet:
         self.reservations, self.statuses, self.transaction = {}, {}, None
         self.socket, self.task, self.count, self.cut_next = None, None, 0, False
         self.timers = []
+        self.tls, self.refused = None, None
 
     # --- what the story does to a charger
 
     async def power_on(self):
         if "dead after the cut" in self.faults and self.socket is not None:
             return
-        self.socket = await websockets.asyncio.client.connect(self.csms.url + "/HOLDFAST-1",
-                                                              subprotocols=["ocpp2.0.1"])
+        try:
+            self.socket = await websockets.asyncio.client.connect(self.csms.url + "/HOLDFAST-1", ssl=self.tls,
+                                                                  subprotocols=["ocpp2.0.1"])
+        except (ssl.SSLError, OSError, websockets.exceptions.InvalidHandshake) as error:
+            self.refused = str(error)
+            return
         self.task = asyncio.create_task(self.run())
         reason = "Unknown" if "wrong reason" in self.faults else "PowerUp"
         await self.call("BootNotification", {"reason": reason, "chargingStation": {"vendorName": "V", "model": "M"}})
@@ -39,6 +47,22 @@ class Puppet:
             self.reservations.clear()
         for evse_id, connector_id in CONNECTORS:
             await self.report(evse_id, connector_id)
+        if self.refused and "never told" not in self.faults:
+            await self.call("SecurityEventNotification", {
+                "type": "InvalidCsmsCertificate", "timestamp": "2026-01-01T00:00:00Z", "techInfo": self.refused})
+            self.refused = None
+
+    async def configure(self, url, files, **settings):
+        self.socket.transport.abort()
+        self.tls = ssl.create_default_context(cadata=files["ca.pem"].decode())
+        if "trusts anybody" in self.faults:
+            self.tls.check_hostname, self.tls.verify_mode = False, ssl.CERT_NONE
+        if "station.pem" in files and "no client certificate" not in self.faults:
+            with pki.files(files) as paths:
+                self.tls.load_cert_chain(paths["station.pem"], paths["station.key"])
+
+    async def refusal(self):
+        return self.refused or "nothing"
 
     def cut_in_next_write(self):
         self.cut_next = True

@@ -80,6 +80,9 @@ def test_the_story_is_complete_with_a_station_that_does_everything_right(hurry):
     ("removes", "Its expiry is reported"),
     ("expires early", "Its expiry is reported"),
     ("never tells", "Its expiry is reported"),
+    ("trusts anybody", "Over TLS, a certificate of somebody else is refused"),
+    ("never told", "Over TLS (wss), security profile 2"),
+    ("no client certificate", "Over TLS (wss), security profile 3"),
 ))
 def test_the_story_notices_a_station_that(fault, title, hurry):
     complete, output = play_with({fault})

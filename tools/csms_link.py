@@ -138,6 +138,11 @@ class StationLink(ocpp.v201.ChargePoint):
             if not await self._wait_for_news(deadline):
                 return
 
+    @property
+    def tls(self):
+        """The ssl.SSLObject of the connection, None without TLS."""
+        return self._connection.transport.get_extra_info("ssl_object")
+
     def forget(self, action=None):
         """Consume everything received so far (of this action); returns it."""
         calls = [call for call in self.calls if not call.consumed and action in (None, call.action)]

@@ -15,7 +15,7 @@ import time
 
 from rich.text import Text
 
-from tools import image
+from tools import image, pki
 from tools.csms import CallError, Csms, LinkClosed, NoAnswer, NotSeen, Violations
 from tools.prompt import Prompt
 from tools.timeline import Timeline
@@ -39,10 +39,9 @@ class Charger:
     errors = (BoardError, OSError)
 
     def __init__(self, url, directory, variables=None):
-        path = os.path.join(directory, "charger.img")
-        image.build_image(path, image.charger_files(url, STATION_ID, password=PASSWORD,
-                                                    variables=variables or {}))
-        self.board = VirtualBoard(path)
+        self.path, self.variables = os.path.join(directory, "charger.img"), variables or {}
+        image.build_image(self.path, image.charger_files(url, STATION_ID, password=PASSWORD, variables=self.variables))
+        self.board = VirtualBoard(self.path)
 
     async def power_on(self):
         await self.board.apower_on()
@@ -60,6 +59,17 @@ class Charger:
         """Returns what the cut did to the flash, in words."""
         cut = await self.board.await_off()
         return "in the middle of flash operation %d, which is left %s" % (cut.operation, cut.mode)
+
+    async def configure(self, url, files, **settings):
+        """Switch off and give the board another CSMS, with files and settings that go with it."""
+        await self.board.apower_cut()
+        settings = image.make_config(url, STATION_ID, variables=self.variables, **settings)
+        image.update_image(self.path, {"config.json": json.dumps(settings), **files})
+
+    async def refusal(self):
+        """What the board says of a CSMS that it does not trust."""
+        text = await asyncio.to_thread(self.board.read_until, ", wss://", BOOT_PATIENCE)
+        return text.rpartition("cannot connect: ")[2].removesuffix(", wss://")
 
     async def command(self, line):
         """A line for the console; returns its output with the text after `ok`, raises BoardError for `error`."""
@@ -81,6 +91,7 @@ class Story:
         self.csms, self.charger, self.timeline = csms, charger, timeline
         self.link = None
         self.expiry = None
+        self.pki = None                 # made when wanted
         self.steps = (
             ("Boot and register", self.boot_and_register),
             ("ReserveNow for EVSE 1", self.reserve_now),
@@ -95,6 +106,9 @@ class Story:
             ("CancelReservation", self.cancel_reservation),
             ("A third reservation", self.third_reservation),
             ("Its expiry is reported", self.expired),
+            ("Over TLS, a certificate of somebody else is refused", self.wrong_certificate),
+            ("Over TLS (wss), security profile 2", self.profile_2),
+            ("Over TLS (wss), security profile 3", self.profile_3),
         )
 
     async def play(self):
@@ -229,7 +243,41 @@ class Story:
         await self._both("Available")
         return "Expired, %+.1f s from expiryDateTime, and EVSE 1 is Available" % late
 
+    async def wrong_certificate(self):
+        self.pki = pki.Pki()
+        await self._over_tls(pki.Pki("Somebody else"), password=PASSWORD)
+        attempts = len(self.csms.connections)
+        await self.charger.power_on()
+        refusal = await self.charger.refusal()
+        _check("no connection", len(self.csms.connections) == attempts, refusal)
+        return refusal
+
+    async def profile_2(self):
+        await self._over_tls(self.pki, password=PASSWORD)
+        await self._boot()
+        event = await self.link.expect("SecurityEventNotification", type="InvalidCsmsCertificate", timeout=PATIENCE)
+        return "accepted over %s; told: %s" % (self.link.tls.version(), event["techInfo"])
+
+    async def profile_3(self):
+        self.csms.password = None
+        client = self.pki.client(STATION_ID)
+        await self._over_tls(self.pki, self.pki.root, {"station.pem": client.pem, "station.key": client.key_pem},
+                             client_certificate="/station.pem", client_key="/station.key")
+        await self._boot()
+        _check("no password", "Authorization" not in self.csms.connections[-1]["headers"], "one")
+        names = dict(pair[0] for pair in self.link.tls.getpeercert()["subject"])
+        _check("the certificate of the station", names == {"commonName": STATION_ID}, names)
+        return "accepted by its client certificate, %s" % STATION_ID
+
     # --- their parts
+
+    async def _over_tls(self, authority, client_root=None, files=(), **settings):
+        """Restart the CSMS with a certificate from `authority`; the charger trusts that of the story."""
+        await self.csms.stop()
+        self.csms.tls = pki.server_context(authority.server(self.csms.host), client_root)
+        await self.csms.start()
+        await self.charger.configure(self.csms.url, {"ca.pem": self.pki.root.pem, **dict(files)},
+                                     ca_certificate="/ca.pem", **settings)
 
     async def _boot(self):
         await self.charger.power_on()
@@ -307,7 +355,9 @@ async def main(arguments=None):
             timeline.say("──▶ is from the charger to the CSMS, ◀── to it; empty answers are left out")
             if wanted.prompt_only:
                 await charger.power_on()
-                await (await csms.station()).registered(len(CONNECTORS))
+                link = await csms.station()
+                await link.registered(len(CONNECTORS))
+                await link.expect("SecurityEventNotification")      # the last that a boot brings about
                 complete = True
             else:
                 complete = await Story(csms, charger, timeline).play()

@@ -96,6 +96,8 @@ def _call(action, payload):
         words = ["id %s" % payload["reservationId"]]
     elif action == "ReservationStatusUpdate":
         words = ["id %s" % payload["reservationId"], payload["reservationUpdateStatus"]]
+    elif action == "SecurityEventNotification":
+        words = [payload["type"], payload.get("techInfo")]
     elif action == "RequestStartTransaction":
         words = [_token(payload["idToken"]), _number("EVSE", payload.get("evseId"))]
     elif payload:

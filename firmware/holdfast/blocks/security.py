@@ -21,7 +21,7 @@ def happened(station, now, name, info):
     """Remember a security event until the CSMS has heard of it (A04.FR.01, A04.FR.02). `info`: techInfo."""
     utc = station.clock.utc(now)
     if _wait(station, now, name, utc, info) and name in _KEPT:
-        station.try_store(now, RECORDS + name, (utc or 0).to_bytes(4, "big") + info.encode()[:100])
+        station.try_store(now, RECORDS + name, (utc or 0).to_bytes(4, "big") + info.encode()[:112])
 
 
 def _wait(station, now, name, utc, info):
