@@ -50,7 +50,7 @@ class Agent:
     def __init__(self, root=""):
         self.now = Monotonic(time.ticks_ms, time.ticks_diff)
         self.root = root
-        self.station = None
+        self.station = self.network = None
         self.log = Log(self._time, echo=self._echo, keep=board.backup)
         self.console = Console(self)
         self.safe = board.crashes >= board.LIMIT
@@ -145,6 +145,14 @@ class Agent:
         # Not in safe mode: at its REPL nobody would feed it, and that is where a crash in safe mode ends.
         if self.config and self.config.watchdog and not self.safe and not self.watchdog.wdt:
             self.watchdog.wdt = board.watchdog(self.config.watchdog)
+        if self.config and self.config.network:
+            from holdfast.network import Network
+
+            try:
+                self.network = Network(self.config.network, board.network(), self.log, self._random)
+                asyncio.create_task(self._keep("network", self._watch_network))
+            except ImportError:
+                self.log("warning", "no network interface of its own here: `network` is ignored")
         self._start()
         asyncio.create_task(self._keep("console", self._console))
         await self._keep("timer", self._timer)
@@ -152,9 +160,11 @@ class Agent:
     def _start(self):
         if self.station:
             self.station.start(self.now(), board.reason)
+            for problem in self.station.records.problems:
+                self.log("error", problem)
             self.hardware.attach(self.station, self.now)
             self.changed()
-            asyncio.create_task(self._keep("link", self.link.run))
+            asyncio.create_task(self._keep("link", self._run_link))
             if self.hardware.run:
                 asyncio.create_task(self._keep("hardware", self.hardware.run))
 
@@ -175,6 +185,33 @@ class Agent:
                     self.log("error", name + ": " + line)
                 self._report(name + ": " + lines.pop(), lines)
             await asyncio.sleep_ms(AGAIN)
+
+    async def _watch_network(self):
+        while True:
+            now = self.now()
+            self.watchdog.expect("network", now + PATIENCE)
+            if self.network.step(now) and self.link and self.link.wanted:
+                self.link.connect()  # at once: what happened before says nothing about now
+            await asyncio.sleep_ms(AGAIN)
+
+    async def _run_link(self):
+        while self.network and not self.network.up:
+            await asyncio.sleep_ms(PACE)
+        # Before TLS, which judges certificates by the time. Without an answer the last time known has to do.
+        server = self.network and self.config.network.get("time_server")
+        if server and not self.station.clock.is_set:
+            from holdfast.resolver import ask_time
+
+            try:
+                utc = await ask_time(server, os.urandom)
+                self.station.set_clock(self.now(), rfc3339(utc))
+                self.log("info", "the time server %s says %s" % (server, rfc3339(utc)))
+            except OSError as error:
+                self.log("warning", "no time from %s: %s" % (server, error))
+        await self.link.run()
+
+    def _random(self, most):
+        return int.from_bytes(os.urandom(4), "big") % (most + 1)
 
     async def _console(self):
         try:

@@ -143,3 +143,10 @@ def hold():
 
         _timer = machine.Timer(0)
         _timer.init(period=1000, mode=machine.Timer.PERIODIC, callback=feed)
+
+
+def network():
+    """The module `network` of this board. ImportError where there is none."""
+    import network
+
+    return network

@@ -69,6 +69,12 @@ def _csms_url(value):
         return (PROPERTY, "", str(error))
 
 
+def _network(value):
+    from holdfast.network import check  # late: only who configures it needs it
+
+    return check(value)
+
+
 def _variables(value):
     if type(value) is not dict:
         return (PROPERTY, "", "not an object")
@@ -107,6 +113,7 @@ class Config:
         self.hardware = "simulated"
         self.pins = None  # as the driver wants them
         self.message_limit = 8192  # bytes of a message from the CSMS
+        self.network = None  # see network.py; None: somebody else looks after it
         self.watchdog = 30  # s without progress after which the board is reset, 0: never
         self.variables = {}
         for name in values:
@@ -141,6 +148,7 @@ def load(content):
         "pins?", anything,  # for the driver to judge, below
         "message_limit?", _expect("not an integer from 1024 to 65536",
                                   lambda value: type(value) is int and 1024 <= value <= 65536),
+        "network?", _network,
         "watchdog?", _expect("not 0 (off) or 10 to 300 seconds",  # a TLS handshake takes some
                              lambda value: type(value) is int and (value == 0 or 10 <= value <= 300)),
         "variables?", _variables,

@@ -12,6 +12,7 @@ import gc
 from binascii import b2a_base64
 
 from holdfast.config import split_url
+from holdfast.resolver import resolve
 from holdfast.websocket import WebSocket
 
 SUBPROTOCOL = "ocpp2.0.1"
@@ -45,7 +46,7 @@ async def open_stream(url, context=None):
     Raises OSError, and ValueError for a certificate.
     """
     _, host, port, _ = split_url(url)
-    return (await asyncio.open_connection(host, port, context, host))[0]
+    return (await asyncio.open_connection(await resolve(host), port, context, host))[0]
 
 
 class Link:
@@ -71,7 +72,7 @@ class Link:
         self._wake = asyncio.Event()  # there may be something to write
         self._idle = asyncio.Event()  # nothing is left to write
         self._chunk = bytearray(512)
-        self._message = bytearray(config.message_limit)  # made once: later the heap may have no such hole
+        self._message = bytearray(1024)  # for the CALLs of every day; grows for larger ones, and is used again
         self._task = None
         self._error = None  # why the reader was cancelled
         self._ws = None

@@ -1,0 +1,149 @@
+"""Wi-Fi or Ethernet: brought up, watched, and brought up again with a back-off, for ever.
+
+The driver is told not to try again by itself: it would do so for ever, and never say what is wrong. Nothing here waits;
+`step` is called about every second. Imported only where config.json has a `network`.
+"""
+
+from holdfast.payload import PROPERTY, boolean, integer_between, object_of, one_of, text
+
+PATIENCE = 20_000  # ms for an access point and its DHCP server
+LONGEST = 60_000  # ms between attempts
+_AFRESH = 5  # attempts after which the interface is switched off and on
+
+# What network.WLAN.status() may say after a failure; a number that is none of these is ESP-IDF's reason.
+_REASONS = (
+    ("STAT_WRONG_PASSWORD", "wrong password"),
+    ("STAT_HANDSHAKE_TIMEOUT", "wrong password"),
+    ("STAT_NO_AP_FOUND", "no such network in reach"),
+    ("STAT_BEACON_TIMEOUT", "out of reach"),
+    ("STAT_ASSOC_FAIL", "the access point refuses"),
+)
+_PHYS = "LAN8710 LAN8720 IP101 RTL8201 DP83848 KSZ8041 KSZ8081"  # network.PHY_...
+
+
+def _ssid(value):
+    # IEEE 802.11: up to 32 octets.
+    if type(value) is not str or not 1 <= len(value.encode()) <= 32:
+        return (PROPERTY, "", "not a name of 1 to 32 bytes")
+
+
+def _key(value):
+    if type(value) is not str or not 8 <= len(value) <= 63:
+        return (PROPERTY, "", "not a WPA password of 8 to 63 characters")
+
+
+def check(value):
+    """The fault of `network` in config.json, as payload.py has them, or None.
+
+    {"wifi": {"ssid", "password"}}, open without a password, or {"ethernet": {"mdc", "mdio", "phy_type", "phy_addr",
+    "power", "ref_clk", "ref_clk_out"}}, numbers of pins, the last three as the board needs them.
+    """
+    pin = integer_between(0, 48)
+    fault = object_of(
+        "wifi?", object_of("ssid", _ssid, "password?", _key),
+        "ethernet?", object_of("mdc", pin, "mdio", pin, "phy_type", one_of(_PHYS), "phy_addr", integer_between(0, 31),
+                               "power?", pin, "ref_clk?", pin, "ref_clk_out?", boolean),
+        "time_server?", text(64),
+    )(value)
+    if not fault and ("wifi" in value) == ("ethernet" in value):
+        fault = (PROPERTY, "", "wants either wifi or ethernet")
+    return fault
+
+
+class Network:
+    """The interface that `settings` (see check) describe, of the module `network`. `random(n)`: from 0 to n.
+
+    `up`: there is an address.
+    """
+
+    def __init__(self, settings, module, log, random):
+        self.up = False
+        self.name = "Ethernet"
+        self._module = module
+        self._log = log
+        self._random = random
+        self._wifi = settings.get("wifi")
+        self._failures = 0
+        self._due = 0  # when to try again
+        self._deadline = None  # of the attempt that is on
+        self._told = None  # the reason that the log has
+        if self._wifi:
+            self.name = "Wi-Fi " + self._wifi["ssid"]
+            self._nic = module.WLAN(module.STA_IF)
+        else:
+            self._nic = _lan(settings["ethernet"], module)
+
+    def step(self, now):
+        """Do what is due at monotonic ms `now`. True when the network has just come up."""
+        try:
+            if self._nic.isconnected():
+                return self._arrived()
+            if self.up:
+                self.up = False
+                self._due = now
+                self._log("warning", self.name + " lost")
+            if self._deadline is None:
+                if now >= self._due:
+                    self._deadline = now + PATIENCE
+                    self._try()
+                return False
+            wrong = self._complaint() or (now >= self._deadline and "no address")
+        except OSError as error:  # ESP-IDF has no memory, or the PHY does not answer
+            wrong = str(error)
+        if wrong:
+            self._failures += 1
+            self._deadline = None
+            wait = min(LONGEST, 1000 << min(self._failures - 1, 8))
+            # Many chargers that lost one access point shall not come back in one moment.
+            self._due = now + wait + self._random(wait // 2)
+            if wrong != self._told:
+                self._told = wrong
+                self._log("warning", "%s: %s, trying again" % (self.name, wrong))
+        return False
+
+    def _arrived(self):
+        if self.up:
+            return False
+        self.up = True
+        self._failures = 0
+        self._deadline = self._told = None
+        strength = ", %d dBm" % self._nic.status("rssi") if self._wifi else ""
+        self._log("info", "%s: %s%s" % (self.name, self._nic.ifconfig()[0], strength))
+        return True
+
+    def _try(self):
+        nic = self._nic
+        if self._failures % _AFRESH == 0:
+            nic.active(False)
+            nic.active(True)
+        if self._wifi:
+            nic.config(reconnects=0)
+            nic.disconnect()
+            nic.connect(self._wifi["ssid"], self._wifi.get("password"))
+
+    def _complaint(self):
+        """Why the attempt has failed; None while it has not."""
+        module = self._module
+        if not self._wifi:
+            return None
+        status = self._nic.status()
+        if status in (module.STAT_IDLE, module.STAT_CONNECTING, module.STAT_GOT_IP):
+            return None
+        for name, words in _REASONS:
+            if status == getattr(module, name, None):
+                return words
+        return "reason %d" % status
+
+
+def _lan(settings, module):
+    # docs.micropython.org/en/latest/esp32/quickref.html#lan
+    extra = {}
+    for name in ("power", "ref_clk"):
+        if name in settings:
+            extra[name] = settings[name]
+    if "ref_clk_out" in settings:
+        from machine import Pin
+
+        extra["ref_clk_mode"] = Pin.OUT if settings["ref_clk_out"] else Pin.IN
+    return module.LAN(mdc=settings["mdc"], mdio=settings["mdio"], phy_addr=settings["phy_addr"],
+                      phy_type=getattr(module, "PHY_" + settings["phy_type"]), **extra)

@@ -1,0 +1,160 @@
+"""How runs begin and end: crashes in a row, why the board started; with a chip that forgets and one that does not."""
+
+from holdfast import board
+
+
+class FakeNvs:
+    """esp32.NVS: what was committed stays."""
+
+    stored = {}
+
+    def __init__(self, namespace):
+        self.changes = {}
+
+    def get_i32(self, key):
+        if key not in FakeNvs.stored:
+            raise OSError(-0x1102)
+        return FakeNvs.stored[key]
+
+    def set_i32(self, key, value):
+        self.changes[key] = value
+
+    def commit(self):
+        FakeNvs.stored.update(self.changes)
+
+
+class FakeTimer:
+    PERIODIC = 1
+    made = []
+
+    def __init__(self, number):
+        FakeTimer.made.append(self)
+
+    def init(self, period, mode, callback):
+        self.callback = callback
+
+    def deinit(self):
+        self.callback = None
+
+
+class FakeWdt:
+    def __init__(self, timeout):
+        self.timeout = timeout
+        FakeMachine.fed = 0
+
+    def feed(self):
+        FakeMachine.fed += 1
+
+
+class FakeMachine:
+    PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+    Timer = FakeTimer
+    WDT = FakeWdt
+    cause = 1
+    fed = 0
+
+    @staticmethod
+    def reset_cause():
+        return FakeMachine.cause
+
+
+class FakeEsp32:
+    NVS = FakeNvs
+
+
+def begin(cause, fresh=False):
+    """A start with this cause; returns (reason, crashes)."""
+    if fresh:
+        FakeNvs.stored = {}
+    FakeMachine.cause = cause
+    kept = board.machine, board.esp32
+    board.machine, board.esp32 = FakeMachine, FakeEsp32
+    try:
+        board.reason = "Unknown"
+        board.begin()
+        return board.reason, board.crashes
+    finally:
+        board.machine, board.esp32 = kept
+
+
+def end(how):
+    kept = board.esp32
+    board.esp32 = FakeEsp32
+    try:
+        board.end(how)
+    finally:
+        board.esp32 = kept
+
+
+def test_why_the_board_started_is_a_boot_reason_of_ocpp():
+    for cause, ended, reason in ((1, board.RUNNING, "PowerUp"), (3, board.RUNNING, "Watchdog"),
+                                 (2, board.CRASHED, "ApplicationReset"), (5, board.ON_PURPOSE, "LocalReset"),
+                                 (2, board.RUNNING, "Unknown"), (0, board.RUNNING, "Unknown")):
+        begin(1, True)
+        end(ended)
+        assert begin(cause)[0] == reason, (cause, ended)
+
+
+def test_crashes_in_a_row_are_counted_whatever_kind_they_are():
+    begin(1, True)
+    assert begin(3)[1] == 1  # the watchdog
+    end(board.CRASHED)
+    assert begin(2)[1] == 2  # an exception
+    assert begin(2)[1] == 3  # MicroPython gave up
+    assert FakeNvs.stored["boots"] == 4
+
+
+def test_a_restart_on_purpose_ends_the_row():
+    begin(1, True)
+    begin(3)
+    end(board.ON_PURPOSE)
+    assert begin(2)[1] == 0
+
+
+def test_power_that_comes_back_ends_the_row():
+    begin(1, True)
+    begin(3)
+    begin(3)
+    assert begin(1)[1] == 0
+
+
+def test_the_first_start_ever_is_no_crash():
+    assert begin(2, True) == ("Unknown", 0)
+
+
+def test_a_reset_over_usb_is_no_crash():
+    begin(1, True)
+    assert begin(0)[1] == 0
+
+
+def test_without_a_chip_nothing_is_counted():
+    kept = board.machine, board.esp32
+    board.machine = board.esp32 = None
+    board.reason = "Unknown"
+    try:
+        board.begin()
+        assert (board.crashes, board.reason) == (0, "Unknown")
+        assert board.backup() == b"" and board.heaps() == [] and board.trouble() is None
+        assert board.watchdog(30) is None
+    finally:
+        board.machine, board.esp32 = kept
+
+
+def test_at_the_repl_a_running_watchdog_is_fed_for_a_while_and_by_the_agent_afterwards():
+    kept = board.machine, board.esp32
+    board.machine, board.esp32 = FakeMachine, FakeEsp32
+    FakeNvs.stored = {}
+    try:
+        board.hold()
+        assert FakeTimer.made == []  # none is running
+        assert board.watchdog(30).timeout == 30_000
+        board.hold()
+        timer = FakeTimer.made[0]
+        for _ in range(board.AT_REPL + 10):
+            timer.callback(timer)
+        assert FakeMachine.fed == board.AT_REPL
+        board.watchdog(30)
+        assert timer.callback is None
+    finally:
+        board.machine, board.esp32 = kept
+        FakeTimer.made.clear()

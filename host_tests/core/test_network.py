@@ -1,0 +1,143 @@
+"""Wi-Fi and Ethernet: brought up, watched, tried again; against the fake `network`, which does as documented."""
+
+import sys
+
+import fakes
+from holdfast.network import LONGEST, PATIENCE, Network, check
+
+# The virtual board's fake, without its other fakes: those would be taken for the real ones.
+sys.path.insert(0, fakes.__file__[:fakes.__file__.rindex("/") + 1] + "../../tools/board")
+import network as fake  # noqa: E402
+
+sys.path.pop(0)
+sys.modules.pop("network")
+
+WIFI = {"wifi": {"ssid": "home", "password": "secret-word"}}
+LAN = {"ethernet": {"mdc": 23, "mdio": 18, "phy_type": "LAN8720", "phy_addr": 0, "power": 12}}
+
+
+class Desk:
+    """A Network in virtual time."""
+
+    def __init__(self, settings=WIFI, **air):
+        fake._interfaces.clear()
+        fake.air = air
+        self.now = 0
+        self.lines = []
+        self.came_up = []
+        self.network = Network(settings, fake, lambda level, text: self.lines.append(level + " " + text), lambda n: n)
+        self.nic = self.network._nic
+
+    def run(self, seconds):
+        for _ in range(seconds):
+            self.now += 1000
+            if self.network.step(self.now):
+                self.came_up.append(self.now)
+
+
+def test_wifi_comes_up_and_is_told_once():
+    desk = Desk(home="secret-word")
+    desk.run(10)
+    assert desk.network.up and len(desk.came_up) == 1
+    assert desk.lines == ["info Wi-Fi home: 192.168.4.2, -60 dBm"]
+
+
+def test_the_driver_is_told_not_to_try_again_by_itself():
+    desk = Desk(home="secret-word")
+    desk.run(2)
+    assert desk.nic.config("reconnects") == 0
+
+
+def test_each_reason_is_told_in_words_and_once():
+    for air, reason in (({}, "no such network in reach"), ({"home": "other"}, "wrong password")):
+        desk = Desk(**air)
+        desk.run(300)
+        assert desk.lines == ["warning Wi-Fi home: %s, trying again" % reason], desk.lines
+
+
+def test_attempts_come_with_a_back_off_that_has_a_limit():
+    desk = Desk()
+    at = []
+    for _ in range(600):
+        before = desk.nic.calls.count("connect")
+        desk.run(1)
+        if desk.nic.calls.count("connect") > before:
+            at.append(desk.now)
+    pauses = [at[i + 1] - at[i] for i in range(len(at) - 1)]
+    assert pauses == sorted(pauses) and pauses[0] < 6000, pauses
+    assert LONGEST <= pauses[-1] <= LONGEST * 3 // 2 + 4000, pauses
+
+
+def test_a_network_that_comes_back_is_found_and_lost_ones_are_told():
+    desk = Desk(home="secret-word")
+    desk.run(5)
+    fake.air = {}
+    desk.run(30)
+    assert not desk.network.up and "warning Wi-Fi home lost" in desk.lines
+    fake.air = {"home": "secret-word"}
+    desk.run(120)
+    assert desk.network.up and len(desk.came_up) == 2
+
+
+def test_after_a_loss_the_first_attempt_comes_at_once():
+    desk = Desk(home="secret-word")
+    desk.run(5)
+    fake.air = {}
+    desk.run(1)
+    assert desk.nic.calls.count("connect") == 2
+
+
+def test_the_interface_is_switched_off_and_on_after_five_failures():
+    desk = Desk()
+    desk.run(400)
+    assert desk.nic.calls.count("inactive") >= 2
+    assert desk.nic.calls.count("connect") >= 5 * (desk.nic.calls.count("inactive") - 1)
+
+
+def test_an_access_point_that_never_gives_an_address_is_given_up_and_tried_again():
+    desk = Desk(home="secret-word")
+    desk.nic._look = lambda: None  # for ever STAT_CONNECTING
+    desk.run(PATIENCE // 1000 + 3)
+    assert desk.lines == ["warning Wi-Fi home: no address, trying again"]
+    desk.run(5)
+    assert desk.nic.calls.count("connect") == 2
+
+
+def test_a_driver_that_raises_is_a_failed_attempt():
+    desk = Desk(home="secret-word")
+
+    def fail(*words):
+        raise OSError(257)
+
+    connect = desk.nic.connect
+    desk.nic.connect = fail
+    desk.run(10)
+    assert len(desk.lines) == 1 and "257" in desk.lines[0]
+    desk.nic.connect = connect
+    desk.run(30)
+    assert desk.network.up
+
+
+def test_ethernet_comes_up_with_its_cable_and_goes_with_it():
+    desk = Desk(LAN)
+    desk.run(5)
+    assert not desk.network.up
+    fake.air = {"cable": True}
+    desk.run(60)
+    assert desk.network.up and "info Ethernet: 192.168.5.2" in desk.lines
+    fake.air = {}
+    desk.run(2)
+    assert not desk.network.up and "warning Ethernet lost" in desk.lines
+
+
+def test_what_config_json_may_say_of_the_network():
+    for good in (WIFI, LAN, {"wifi": {"ssid": "open"}}, {"wifi": {"ssid": "a"}, "time_server": "10.0.0.1:123"}):
+        assert check(good) is None, good
+    for bad, field in (
+            ({}, ""), ({"wifi": {"ssid": "a"}, "ethernet": LAN["ethernet"]}, ""), ({"wifi": {}}, "wifi.ssid"),
+            ({"wifi": {"ssid": "a", "password": "short"}}, "wifi.password"), ({"wifi": {"ssid": ""}}, "wifi.ssid"),
+            ({"wifi": {"ssid": "x" * 33}}, "wifi.ssid"), ({"ethernet": {"mdc": 23}}, "ethernet.mdio"),
+            ({"ethernet": {"mdc": 23, "mdio": 18, "phy_type": "W5500", "phy_addr": 0}}, "ethernet.phy_type"),
+            ("wifi", "")):
+        fault = check(bad)
+        assert fault and fault[1] == field, (bad, fault)
