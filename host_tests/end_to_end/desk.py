@@ -161,8 +161,10 @@ class Desk:
         It answers in order, so a round trip in which it has not called anything means that nothing is waiting; one
         more, because a CALL that is seen here may not have been answered yet.
         """
-        quiet = 0
+        quiet = rounds = 0
         while quiet < 2:
+            rounds += 1
+            assert rounds < 100, "the station never stops calling: %s" % self.link.calls[-5:]
             count = len(self.link.calls)
             await self.get_variable("SecurityCtrlr.Identity")
             quiet = quiet + 1 if len(self.link.calls) == count else 0

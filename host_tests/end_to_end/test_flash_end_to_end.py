@@ -117,6 +117,7 @@ async def test_a_thousand_reservations_leave_no_trace(station):
     """H01.FR.03, H02.FR.02: heap and flash wear are the same after the first hundred and at the end."""
     async with station(board={"heap": "600K"}) as desk:
         used = []
+        await desk.console("memory")  # what the command needs is imported at its first use
         for number in range(CYCLES):
             assert await desk.reserve(number % 7, 2) == "Accepted"
             assert await desk.cancel(number % 7) == "Accepted"

@@ -161,6 +161,22 @@ async def test_expired_while_offline(station, how):
         assert updates(desk) == [(7, "Expired")]
 
 
+async def test_a_status_whose_confirmation_was_lost_with_the_line_is_corrected(station):
+    """B04.FR.02, H04.FR.03: the CSMS has seen Reserved, the station can not know that; by now it is Available."""
+    async with station() as desk:
+        held = desk.csms.hold("StatusNotification")
+        assert await desk.reserve(7, 1, seconds=60) == "Accepted"
+        await desk.link.status(1, 1, "Reserved", PATIENCE)
+        desk.link.drop()
+        await desk.board.aread_until("connection closed", PATIENCE)
+        held.release()
+        await desk.pass_time(61)
+        await desk.connected()
+        await desk.link.status(1, 1, "Available", PATIENCE)
+        await desk.expect("ReservationStatusUpdate", reservationId=7, reservationUpdateStatus="Expired")
+        await desk.quiet()
+
+
 async def test_expired_while_pending(station):
     """H04.FR.01, B02.FR.02: while Pending nothing is told, and RequestStartTransaction and ReserveNow are refused."""
     async with station() as desk:
@@ -242,6 +258,38 @@ async def test_remote_start_without_an_evse_goes_where_the_reservation_is(statio
         assert await desk.remote_start(TOKEN1) == "Accepted"
         await desk.statuses("Available", evse_id)
         await desk.charge(TOKEN1, evse_id, how="remote", reservation_id=7)
+        await desk.quiet()
+
+
+async def test_a_token_is_the_same_by_its_type_and_by_letters_of_any_case(station):
+    """C01.FR.25, H03.FR.01: the same characters with another type are another token."""
+    async with station() as desk:
+        assert await desk.reserve(7, 1, TOKEN1) == "Accepted"
+        await desk.statuses("Reserved", 1)
+        await desk.console("swipe %s Central 1" % TOKEN1)
+        assert await desk.remote_start(None, 1, idToken={"idToken": TOKEN1, "type": "KeyCode"}) == "Rejected"
+        await desk.quiet()
+        more = {"additionalInfo": [{"additionalIdToken": "1", "type": "x"}]}
+        assert await desk.remote_start(None, 1, idToken={**iso(TOKEN1.lower()), **more}) == "Accepted"
+        await desk.statuses("Available", 1)
+        await desk.charge(TOKEN1.lower(), how="remote", reservation_id=7)
+        await desk.quiet()
+
+
+async def test_reservations_switched_off_and_on_again_over_a_reboot(station):
+    """H01.FR.01: with Enabled=false they are unused but stored, also the setting; with true alive again."""
+    async with station() as desk:
+        assert await desk.reserve(7, 1, TOKEN1) == "Accepted"
+        await desk.statuses("Reserved", 1)
+        assert await desk.set_variable("ReservationCtrlr.Enabled", "false") == "Accepted"
+        await desk.statuses("Available", 1)
+        assert await desk.power_cycle() == AVAILABLE
+        assert await desk.reserve(8, 2) == "Rejected"
+        assert await desk.set_variable("ReservationCtrlr.Enabled", "true") == "Accepted"
+        await desk.statuses("Reserved", 1)
+        assert await desk.power_cycle() == RESERVED_1
+        await desk.authorize("local", TOKEN1, asked=False)
+        await desk.statuses("Available", 1)
         await desk.quiet()
 
 
