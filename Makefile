@@ -45,12 +45,12 @@ test: setup lint  ## everything CI runs
 fuzz: $(READY)  ## throw generated and mutated input at the station; SECONDS=60
 	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
 
-csms: $(READY)  ## the development CSMS alone, for any station
-	@$(BIN)/python -m tools.csms
+csms: $(READY)  ## the development CSMS alone, for any station; TLS=directory for wss://
+	@$(BIN)/python -m tools.csms $(if $(TLS),--tls $(TLS))
 
 station: $(READY)  ## the virtual charger alone, against any CSMS: make station URL=ws://host:port/path ID=name
 	@test -n "$(URL)" || { echo "usage: make station URL=ws://host:port/path ID=$(ID)"; exit 2; }
-	@$(BIN)/python -m tools.charger --url "$(URL)" --id "$(ID)"
+	@$(BIN)/python -m tools.charger --url "$(URL)" --id "$(ID)" $(if $(TLS),--tls $(TLS))
 
 board: $(READY)  ## the virtual board alone; prints the serial port that mpremote connects to
 	@$(BIN)/python -m tools.virtual_board

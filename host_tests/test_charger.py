@@ -109,3 +109,16 @@ def test_board_program_makes_an_image_prints_its_port_and_ends_with_ctrl_c(start
     assert "config.json" in listing and "main.py" in listing
     board.send_signal(signal.SIGINT)
     assert board.wait(10) == 0
+
+
+def test_csms_and_charger_speak_tls_with_certificates_made_for_them(start, tmp_path):
+    pki = str(tmp_path / "pki")
+    csms = start("tools.csms", "--port", "0", "--tls", pki, "--client-certificates")
+    url = re.search(r"wss://\S+/ocpp", csms.stdout.readline()).group()
+    charger = start("tools.charger", "--url", url, "--id", "TLS-1", "--tls", pki)
+    lines = iter(charger.stdout.readline, "")
+    assert next(line for line in lines if "registration: Accepted" in line)
+    charger.stdin.write("memory\n")
+    charger.stdin.flush()
+    shown = next(line for line in lines if line.startswith("TLS handshake"))
+    assert len([number for number in re.findall(r"\d+", shown) if int(number) > 0]) == 3

@@ -29,6 +29,8 @@ def main():
     parser.add_argument("--url", required=True, help="of the CSMS; the id is appended when it dials")
     parser.add_argument("--id", required=True, help="station id")
     parser.add_argument("--config", help="config.json to start from, e.g. with a password or other EVSEs")
+    parser.add_argument("--tls", metavar="DIRECTORY",
+                        help="for a wss:// URL: ca.pem from there; without a password station.pem and station.key too")
     parser.add_argument("--image", help="flash image to use and keep (default: a fresh one, removed afterwards)")
     parser.add_argument("--micropython", help="unix binary of MicroPython (default: $MICROPYTHON)")
     parser.add_argument("--heap", default="2M", help="its heap (default: %(default)s)")
@@ -37,7 +39,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="holdfast-charger-") as directory:
         path = arguments.image or os.path.join(directory, "flash.img")
-        prepare(path, config(arguments))
+        prepare(path, config(arguments), arguments.tls)
         with VirtualBoard(path, arguments.micropython, arguments.heap, listener=show) as board:
             try:
                 board.power_on()
@@ -59,12 +61,22 @@ def config(arguments):
         with open(arguments.config) as file:
             given = json.load(file)
     given.update(csms_url=arguments.url, station_id=arguments.id)
+    if arguments.tls:
+        given["ca_certificate"] = "/ca.pem"
+        if "password" not in given:
+            given.update(client_certificate="/station.pem", client_key="/station.key")
     return image.make_config(given.pop("csms_url"), given.pop("station_id"), **given)
 
 
-def prepare(path, settings):
-    """Put this firmware and config.json on the image; what else an existing one holds stays."""
+def prepare(path, settings, certificates=None):
+    """Put this firmware and config.json on the image, and the files that it names in the directory `certificates`;
+    what else an existing one holds stays."""
     files = image.firmware_files()
+    for field in ("ca_certificate", "client_certificate", "client_key"):
+        if certificates and field in settings:
+            name = settings[field].strip("/")
+            with open(os.path.join(certificates, name), "rb") as file:
+                files[name] = file.read()
     files["config.json"] = json.dumps(settings, indent=2)
     if os.path.exists(path):
         image.update_image(path, files)

@@ -281,8 +281,20 @@ async def main(arguments=None):
     parser.add_argument("--password", help="Basic auth password of every station (default: none is asked for)")
     parser.add_argument("--token", action="append", metavar="TOKEN",
                         help="an accepted token; may be repeated (default: %s)" % ", ".join(TOKENS))
+    parser.add_argument("--tls", metavar="DIRECTORY",
+                        help="speak wss:// with certificates from there, made if missing; ca.pem is for the station")
+    parser.add_argument("--name", action="append", default=[], metavar="HOST",
+                        help="with --tls: a host name or address that the certificate is for (default: that of --host)")
+    parser.add_argument("--client-certificates", action="store_true",
+                        help="with --tls: demand them (security profile 3)")
     wanted = parser.parse_args(arguments)
-    csms = Csms(wanted.token or TOKENS, wanted.host, wanted.port, wanted.password)
+    tls = None
+    if wanted.tls:
+        from tools.pki import desk_context
+
+        names = wanted.name or [wanted.host, "localhost"]
+        tls = desk_context(wanted.tls, *names, demand=wanted.client_certificates)
+    csms = Csms(wanted.token or TOKENS, wanted.host, wanted.port, wanted.password, tls=tls)
     began = time.time() - time.monotonic()
     timeline = Timeline(names=True, clock=lambda at: time.strftime("%H:%M:%S", time.localtime(began + at)))
     csms.watch(timeline.frame)

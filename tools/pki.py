@@ -1,4 +1,4 @@
-"""A public-key infrastructure for tests: root, server and client certificates, made when asked for and never kept.
+"""A public-key infrastructure for tests and the desk: root, server and client certificates, made when asked for.
 
     pki = Pki()                                   # a root CA of its own
     pki.root                                      # Certificate: .pem, .der
@@ -6,8 +6,8 @@
     client = pki.client("HOLDFAST-1")
     context = server_context(server, client_root=pki.root)      # for Csms(tls=...), asyncio, websockets
 
-All keys are EC P-256, as advised for small stations, unless `rsa=True`. `days=(first, last)` is the validity, counted
-from now. Nothing here is a secret and nothing should be used outside of a test.
+All keys are EC P-256, as advised for small stations, unless `use_rsa`. `days=(first, last)` is the validity, counted
+from now. Nothing made here is fit for anything but tests.
 """
 
 import contextlib
@@ -16,6 +16,8 @@ import ipaddress
 import os
 import ssl
 import tempfile
+import warnings
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -74,11 +76,36 @@ def server_context(server, client_root=None, version=None, ciphers=None):
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=client_root.der)
     if version:
-        if version < ssl.TLSVersion.TLSv1_2:
-            context.set_ciphers("DEFAULT:@SECLEVEL=0")  # or OpenSSL would not speak it at all
-        context.minimum_version = context.maximum_version = version
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # that is what makes a version worth refusing
+            if version < ssl.TLSVersion.TLSv1_2:
+                context.set_ciphers("DEFAULT:@SECLEVEL=0")  # or OpenSSL would not speak it at all
+            context.minimum_version = context.maximum_version = version
     if ciphers:
         context.set_ciphers(ciphers)
+    return context
+
+
+def desk_context(directory, *names, demand=False):
+    """The ssl.SSLContext of a CSMS on the desk, with files in `directory` that are made where they are missing.
+
+    ca.pem is for the stations, station.pem and station.key for one with security profile 3. `names`: host names and
+    IP addresses of the CSMS. `demand`: talk only to stations with a certificate.
+    """
+    directory = Path(directory)
+    if not (directory / "ca.pem").exists():
+        pki = Pki()
+        server, client = pki.server(*names), pki.client("station")
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in (("server.pem", server.pem), ("server.key", server.key_pem), ("station.pem", client.pem),
+                              ("station.key", client.key_pem), ("ca.pem", pki.root.pem)):
+            with open(os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(content)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem", directory / "server.key")
+    if demand:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(directory / "ca.pem")
     return context
 
 

@@ -13,20 +13,15 @@ from binascii import a2b_base64
 
 import tls
 
+from holdfast.board import heaps, machine
 from holdfast.clock import rfc3339
-
-try:
-    import machine
-except ImportError:  # not on a board
-    machine = None
-try:
-    import esp32
-except ImportError:
-    esp32 = None
+from holdfast.config import split_url
 
 # Forward secrecy first, and both suites of the pairs that OCPP names (A00.FR.318). All are AEAD: no CBC.
 _CIPHERS = ["TLS-%s-WITH-AES-%s" % (keys, suite) for keys in ("ECDHE-ECDSA", "ECDHE-RSA", "RSA")
             for suite in ("128-GCM-SHA256", "256-GCM-SHA384")]
+_COMMON_NAME = b"\x06\x03\x75\x04\x03"  # 2.5.4.3 in DER, in lower case; a string follows: type, length, characters
+_FATAL = -0x3000  # Mbed TLS: X509_FATAL_ERROR
 _EPOCH = 0 if time.gmtime(0)[0] == 1970 else 946684800  # an ESP32 counts from 2000
 
 # What Mbed TLS says of a certificate, and what that means.
@@ -44,8 +39,7 @@ class Handshake:
 
     def __init__(self, config, utc, certain):
         """`utc`: what the time is, or was at least if it is not `certain`; None: nobody knows. Raises OSError."""
-        self._host = config.csms_url.split("/")[2].split(":")[0].lower().encode()
-        self._profile = config.security_profile
+        self._host = split_url(config.csms_url)[1].lower().encode()
         self._certificates = 0  # of the chain, that were looked at
         self._complaint = None
         set_clock(utc, certain)
@@ -59,7 +53,7 @@ class Handshake:
         try:
             for certificate in _read(config.ca_certificate):
                 context.load_verify_locations(certificate)
-            if self._profile == 3:
+            if config.security_profile == 3:
                 field = "client_certificate or client_key"
                 context.load_cert_chain(_read(config.client_certificate)[0], _read(config.client_key)[-1])
         except (OSError, ValueError, IndexError) as error:
@@ -70,15 +64,16 @@ class Handshake:
         self._certificates += 1
         self._heap.append(_heap())
         if depth == 0:
-            octets = bytes(der)
-            wildcard = b"*" + self._host[self._host.find(b"."):]
-            # With the root not found and the common names of issuer and subject the same it signed itself.
-            names = octets.split(b"\x06\x03\x55\x04\x03")
-            if self._certificates == 1 and names[1][:names[1][1] + 2] == names[-1][:names[1][1] + 2]:
+            der = bytes(der).lower()
+            host = self._host
+            # A chain of one that nobody in ca_certificate began: same common names of issuer and subject?
+            names = der.split(_COMMON_NAME)
+            if self._certificates == 1 and len(names) > 2 and names[1][:names[1][1] + 2] == names[2][:names[1][1] + 2]:
                 self._complaint = "is self-signed"
-            elif self._host not in octets.lower() and wildcard in octets.lower():
-                self._complaint = "has a wildcard"  # not without AllowCSMSTLSWildcards
-                return -1
+            # Without AllowCSMSTLSWildcards the name itself has to be there, as a string with its length before it.
+            if b"*" + host[host.find(b"."):] in der and (bytes([len(host)]) + host).lower() not in der:
+                self._complaint = "has a wildcard"
+                return _FATAL
         return 0
 
     def connected(self):
@@ -91,7 +86,7 @@ class Handshake:
         words = str(error)
         number = error.args[0]
         # Who did not do the step that failed is not told why, only X509_CERT_VERIFY_FAILED.
-        if self._complaint or type(error) is ValueError or number in (-0x2700, -0x7A00):
+        if type(error) is ValueError or number in (-0x2700, _FATAL, -0x7A00):
             complaint = self._complaint or [meaning for part, meaning in _REFUSALS if part in words][0]
             today = rfc3339(int(time.time()) + _EPOCH)
             return "the CSMS's certificate %s; by this clock it is %s" % (complaint, today), "InvalidCsmsCertificate"
@@ -114,8 +109,7 @@ def set_clock(utc, certain):
 
 def _heap():
     # Mbed TLS takes its memory from ESP-IDF, elsewhere from where nobody can see it. Garbage counts as used.
-    regions = esp32.idf_heap_info(esp32.HEAP_DATA) if esp32 else ()
-    return gc.mem_alloc() + sum([total - free for total, free, _, _ in regions])
+    return gc.mem_alloc() + sum([heap[0] - heap[1] for heap in heaps()])
 
 
 def _read(path):

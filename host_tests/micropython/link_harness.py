@@ -22,6 +22,7 @@ from holdfast.clock import Clock  # noqa: E402
 from holdfast.config import load  # noqa: E402
 
 SPEED = int(sys.argv[4])
+really_resolve = link_module.resolve
 
 
 def now():
@@ -29,7 +30,7 @@ def now():
 
 
 class Hurried:
-    """asyncio, with timeouts that pass as fast as the clock of the link, and with names that nobody has to resolve."""
+    """asyncio, with timeouts that pass as fast as the clock of the link."""
 
     def __getattr__(self, name):
         return getattr(asyncio, name)
@@ -38,9 +39,10 @@ class Hurried:
         return asyncio.wait_for(awaitable, seconds / SPEED)
 
 
-    def open_connection(self, host, port, ssl, server_hostname):
-        """Names under .example, which do not exist anywhere, are this machine here."""
-        return asyncio.open_connection("127.0.0.1" if host.endswith(".example") else host, port, ssl, server_hostname)
+
+async def resolve(host):
+    """Names under .example, which do not exist anywhere, are this machine here."""
+    return "127.0.0.1" if host.endswith(".example") else await really_resolve(host)
 
 
 class Variables:
@@ -110,6 +112,7 @@ async def watch(link):
 
 async def main():
     link_module.asyncio = Hurried()
+    link_module.resolve = resolve
     station = Station(json.loads(sys.argv[3]))
 
     def log(level, text):
