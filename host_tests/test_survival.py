@@ -218,3 +218,36 @@ def test_config_of_the_watchdog_is_checked(make_board):
     board = make_board(image.firmware_files() | {"config.json": json.dumps(settings)}, size=512 * 4096)
     board.power_on()
     assert "config error: watchdog: not 0 (off) or 10 to 300 seconds" in board.command("status")
+
+
+# --- what a person with a serial cable sees
+
+
+def test_trace_shows_the_frames_and_no_token(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(files(csms.url, variables=QUICK), size=512 * 4096)
+            await board.apower_on()
+            link = await csms.station()
+            await link.registered()
+            await board.acommand("trace on")
+            await link.call("ReserveNow", {"id": 7, "expiryDateTime": csms.time(600), "evseId": 1,
+                                           "idToken": {"idToken": "SECRET-TOKEN-1", "type": "Central"}})
+            shown = await board.aread_until('# -> [3, ')
+            assert "# <- [2, " in shown and "ReserveNow" in shown and "SE***1" in shown
+            assert (await board.acommand("trace off")).ok == "ok off"
+            assert "SECRET-TOKEN-1" not in board.transcript
+
+    asyncio.run(situation())
+
+
+def test_tasks_and_flash_and_memory_tell_only_what_was_counted(make_board):
+    board = make_board(files(watchdog=30, variables=QUICK), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    tasks = board.command("tasks")
+    assert "console: waiting" in tasks and "watchdog: 30 s" in tasks and "boots: 1" in tasks
+    assert [line for line in tasks if line.startswith("timer: due in ")]
+    flash = board.command("flash")
+    assert flash[0].startswith("file system: ") and "estimate: none, too little was counted" in flash
+    assert [line.split(":")[0] for line in board.command("memory")] == ["heap used", "heap free"]  # no ESP-IDF here

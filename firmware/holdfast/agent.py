@@ -51,7 +51,7 @@ class Agent:
         self.now = Monotonic(time.ticks_ms, time.ticks_diff)
         self.root = root
         self.station = self.network = None
-        self.log = Log(self._time, echo=self._echo, keep=board.backup)
+        self.log = Log(self._time, echo=self._echo, keep=board.has_backup() and board.backup)
         self.console = Console(self)
         self.safe = board.crashes >= board.LIMIT
         self.watchdog = Watchdog(None)
@@ -93,6 +93,7 @@ class Agent:
             asyncio.run(self._main())
         except KeyboardInterrupt:
             self._open_contactors()
+            self.log.save()
             board.end(board.ON_PURPOSE)
             board.hold()
             if self.link:
@@ -214,6 +215,7 @@ class Agent:
         return int.from_bytes(os.urandom(4), "big") % (most + 1)
 
     async def _console(self):
+        self.watchdog.expect("console", None)  # for a person; what it then does it does at once
         try:
             await serve(self.console, self._typing, self.now, self._show)
         except Exception:
@@ -232,6 +234,7 @@ class Agent:
                 self.link.tick(now)
                 self._restart = self._restart or self.station.reboot_requested
                 self.watchdog.expect("link", self.link.due())
+                self.watchdog.expect("hardware", getattr(self.hardware, "due", None))
             self.watchdog.expect("timer", now + PATIENCE)
             late = self.watchdog.look(now)
             if late != self._late:
@@ -242,6 +245,7 @@ class Agent:
                     self.restart("ApplicationReset")
             elif now >= board.HEALTHY:
                 board.forgive()
+            self.log.save()
             if self._restart:
                 await self._farewell()
             await asyncio.sleep_ms(max(0, min(PACE, self._due - now)) if self.station else PACE)
@@ -257,6 +261,7 @@ class Agent:
             while self.link.state != "off" and self.now() < deadline:
                 await asyncio.sleep_ms(20)
             self._open_contactors()
+        self.log.save()
         board.end(board.ON_PURPOSE)
         board.reset()
 

@@ -120,10 +120,13 @@ def heaps():
     return esp32.idf_heap_info(esp32.HEAP_DATA) if esp32 else []
 
 
+def has_backup():
+    """Is there memory that survives a reset?"""
+    return hasattr(machine, "RTC")
+
+
 def backup(text=None):
-    """The bytes that survive every reset but a loss of power, b"" where nothing does; with `text`: put it there."""
-    if not hasattr(machine, "RTC"):
-        return b""
+    """The bytes that survive every reset but a loss of power; with `text`: put it there. Only where `has_backup`."""
     memory = machine.RTC().memory
     return memory() if text is None else memory(text)
 

@@ -40,8 +40,8 @@ class Log:
     """The last `size` lines. Call it to add one: `log("info", "text")`, secrets masked by the caller.
 
     `when()` returns (utc seconds or None, milliseconds since boot). `echo(line)` is called for each line kept, None:
-    nowhere. `threshold`: lowest level kept. `keep(text)` stores the youngest lines where they survive a reset, `keep()`
-    gives back as bytes what was stored before: the log begins with it.
+    nowhere. `threshold`: lowest level kept. `keep(text)` stores text where it survives a reset, `keep()` gives back as
+    bytes what was stored before: the log begins with it. `save()` has to be called now and then.
     """
 
     def __init__(self, when, size=64, echo=None, keep=None):
@@ -52,6 +52,7 @@ class Log:
         self.keep = keep
         self._lines = []
         self._room = 0
+        self._saved = True
         if keep:
             # Whatever is found there is made printable: at power-on it may be anything.
             for octets in keep().split(b"\n"):
@@ -71,15 +72,20 @@ class Log:
             text = text[:LINE] + "..."
         line = printable("%s %s %s" % (stamp, level, text))
         self._add(line)
-        if self.keep:
+        self._saved = False
+        if self.echo:
+            self.echo(line)
+
+    def save(self):
+        """Keep the youngest lines beyond a reset, if there are new ones. Not with each line: it takes memory."""
+        if self.keep and not self._saved:
+            self._saved = True
             first = len(self._lines)
             room = KEPT
             while first and room > len(self._lines[first - 1]):
                 first -= 1
                 room -= len(self._lines[first]) + 1
             self.keep("\n".join(self._lines[first:]))
-        if self.echo:
-            self.echo(line)
 
     def _add(self, line):
         self._lines.append(line)

@@ -1,6 +1,6 @@
 """The log: bounded, one line each, no secrets."""
 
-from holdfast.log import LINE, ROOM, Log, masked
+from holdfast.log import KEPT, LINE, ROOM, Log, masked
 
 
 def new_log(utc=None, now=0, size=64, echo=None):
@@ -91,3 +91,44 @@ def test_a_masked_token_never_shows_more_than_a_third():
 def test_a_short_token_is_hidden_altogether():
     assert masked("12345") == "***"
     assert masked("") == "***"
+
+
+class Backup:
+    """The memory that survives a reset."""
+
+    def __init__(self, text=b""):
+        self.text = text
+        self.writes = 0
+
+    def __call__(self, text=None):
+        if text is None:
+            return self.text
+        self.writes += 1
+        self.text = text.encode()
+
+
+def test_the_youngest_lines_survive_a_reset():
+    backup = Backup()
+    log = Log(lambda: (None, 0), 64, None, backup)
+    for number in range(100):
+        log("info", "line %d" % number)
+    log.save()
+    assert len(backup.text) <= KEPT
+    later = Log(lambda: (None, 5000), 64, None, backup)
+    later("info", "started again")
+    assert later.last(3) == ["+0s info line 98", "+0s info line 99", "+5s info started again"]
+
+
+def test_nothing_is_written_when_there_is_nothing_new():
+    backup = Backup()
+    log = Log(lambda: (None, 0), 64, None, backup)
+    log.save()
+    log("info", "one")
+    log.save()
+    log.save()
+    assert backup.writes == 1
+
+
+def test_rubbish_in_that_memory_becomes_printable():
+    log = Log(lambda: (None, 0), 64, None, Backup(b"\xff\x00\n\n\x1b[2J"))
+    assert log.last(9) == ["??", "?[2J"]

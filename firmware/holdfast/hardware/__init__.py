@@ -9,6 +9,7 @@ Hardware(config) is made once at power-on, with every contactor open. It offers:
   drawing first, for the seconds that its standard names; asked to open a second time it opens at once.
 * `run`: a coroutine function that watches the pins for ever and never blocks for longer than a few milliseconds; None
   when the driver needs no task of its own.
+* `due`, only with `run`: the monotonic ms by which `run` will have looked again, for the watchdog to see.
 * `simulated`: True only if a console may pretend to be the car, the driver and the calendar; see simulated.py.
 
 What happens to the hardware is told to the station, from within the event loop and never from an interrupt:

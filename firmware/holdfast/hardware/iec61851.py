@@ -230,6 +230,7 @@ class Hardware:
         """Look again and again."""
         while True:
             self.look()
+            self.due = self._now() + 10_000
             await asyncio.sleep_ms(PACE)
 
     def _tell(self, port):
