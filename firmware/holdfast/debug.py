@@ -92,6 +92,6 @@ def _without_secrets(value):
         item = value[key]
         # Every token is an "idToken" or "additionalIdToken"; the value of a variable is secret if its name says so.
         secret = key in ("idToken", "additionalIdToken") or (
-            key == "attributeValue" and "Password" in str(value.get("variable")))
+            key == "attributeValue" and "password" in str(value.get("variable")).lower())
         found[key] = masked(item) if secret and type(item) is str else _without_secrets(item)
     return found
