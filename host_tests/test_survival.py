@@ -9,7 +9,7 @@ from virtual_boards import PROMPT, SIZE, ask
 
 from tools import image
 from tools.csms import Csms
-from tools.virtual_board import VirtualBoard
+from tools.virtual_board import BoardError, VirtualBoard
 
 pytest_plugins = "virtual_boards"
 
@@ -142,8 +142,8 @@ def test_power_cuts_are_no_crashes(make_board):
 
 
 def test_a_task_that_crashes_leaves_a_report_and_the_station_goes_on(make_board):
-    board = make_board(files(boot="import holdfast.console\ndef bad(*w):\n  raise KeyError('x')\n"
-                                  "holdfast.console.Console._vars = bad\n"), size=512 * 4096)
+    board = make_board(files(boot="import holdfast.commands\ndef bad(*w):\n  raise KeyError('x')\n"
+                                  "holdfast.commands.Commands._vars = bad\n"), size=512 * 4096)
     board.power_on()
     board.read_until("next attempt")
     with pytest.raises(Exception, match="command failed"):
@@ -251,3 +251,23 @@ def test_tasks_and_flash_and_memory_tell_only_what_was_counted(make_board):
     flash = board.command("flash")
     assert flash[0].startswith("file system: ") and "estimate: none, too little was counted" in flash
     assert [line.split(":")[0] for line in board.command("memory")] == ["heap used", "heap free"]  # no ESP-IDF here
+
+
+def test_resume_that_crashes_again_stays_in_safe_mode(make_board):
+    board = make_board(files(boot=CRASH), size=512 * 4096)
+    board.power_on()
+    crashing(board, 3)
+    board.read_until("no station", 10)
+    with pytest.raises(BoardError, match="the command failed"):
+        board.command("resume")
+    assert "mode: safe mode, the station crashes at once" in board.command("status")
+    with pytest.raises(BoardError, match="no station: safe mode"):
+        board.command("connect")
+
+
+def test_a_crash_in_safe_mode_too_ends_at_the_repl(make_board):
+    board = make_board(files(boot=CRASH + "import holdfast.agent\nholdfast.agent.Agent.run = fail\n"), size=512 * 4096)
+    board.power_on()
+    crashing(board, 4)
+    board.read_until("holdfast: crashed in safe mode too: this is the REPL")
+    board.read_until(PROMPT)
