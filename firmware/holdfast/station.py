@@ -6,50 +6,29 @@ are commanded and what changed is told. Whatever the CSMS sends, no method raise
 for an EVSE or connector that does not exist.
 """
 
-from holdfast import clock, outbox, reservations, rpc
+from holdfast import clock, reservations
+from holdfast.authorization import choose
 from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
 from holdfast.device_model import Variables, row
 from holdfast.evse import Site
-from holdfast.hardware_events import HardwareEvents
+from holdfast.exchange import Exchange, late_block
 from holdfast.transactions import charging_state
-
-_BLOCKS = (provisioning, authorization, transactions, availability, reservation, security)
-
-# Blocks whose messages are rare take memory only from the first of them on: the module, and what it answers.
-_LATE = (
-    ("variables", "GetVariables SetVariables"),
-    ("remote_control", "RequestStartTransaction RequestStopTransaction"),
-)
-
-# What a CSMS may ask of a station and this one knows by name but does not do: NotSupported, not NotImplemented.
-_NOT_SUPPORTED = (
-    "CertificateSigned ClearCache ClearChargingProfile ClearDisplayMessage ClearVariableMonitoring CostUpdated"
-    " CustomerInformation DataTransfer DeleteCertificate GetBaseReport GetChargingProfiles GetCompositeSchedule"
-    " GetDisplayMessages GetInstalledCertificateIds GetLocalListVersion GetLog GetMonitoringReport GetReport"
-    " GetTransactionStatus InstallCertificate PublishFirmware SendLocalList SetChargingProfile SetDisplayMessage"
-    " SetMonitoringBase SetMonitoringLevel SetNetworkProfile SetVariableMonitoring TriggerMessage UnlockConnector"
-    " UnpublishFirmware UpdateFirmware"
-)
-# What a station that is still Pending answers (B02.FR.01, .05).
-_WHILE_PENDING = ("GetVariables", "SetVariables", "Reset", "RequestStartTransaction", "RequestStopTransaction")
 
 _LONGEST_WAIT = 60_000  # ms between ticks at the most
 _FLASH_RETRY = 10_000  # ms until a failed write is tried again
 _DAY = 86_400_000
 
 
-class Station(HardwareEvents):
+class Station(Exchange):
     """One charging station. `config` as config.load() makes it, `records` a record store as in flash.py, `hardware` a
     driver as in hardware/__init__.py, `urandom(n)` n random bytes, `log(level, text)`."""
 
     def __init__(self, config, records, hardware, urandom, log):
+        Exchange.__init__(self, Variables(config.variables), urandom, log)
         self.config = config
         self.records = records
         self.hardware = hardware
-        self.urandom = urandom
-        self.log = log
         self.clock = clock.Clock()
-        self.variables = Variables(config.variables)
         for verb in ("Get", "Set"):
             self.variables.put(row("DeviceDataCtrlr.BytesPerMessage[%sVariables]" % verb), str(config.message_limit))
         self.variables.put(row("SecurityCtrlr.Identity"), config.station_id)
@@ -59,11 +38,6 @@ class Station(HardwareEvents):
         self.site = Site(config.evses)
         self.evses = self.site.evses
         self.reservations = reservations.Reservations(self.site)
-        self.rpc = rpc.Rpc(urandom, self._answer, log)
-        self.outbox = outbox.Outbox(log)
-        self._sent = None  # the message of the outstanding CALL
-        self.link = False
-        self.registration = None  # RegistrationStatusEnumType of the last BootNotificationResponse
         self.next_boot = None  # when to send the next BootNotification, None when there is nothing to wait for
         self.boot_reason = "PowerUp"
         self.reset_when_idle = False
@@ -75,7 +49,6 @@ class Station(HardwareEvents):
         self._contactors = [False for _ in self.evses]
         self._unremoved = []  # names of records that flash would not let go of
         self._flash_retry = 0
-        self._last_call = 0
         self._last_sync = 0  # when the time was last asked for
         self._offline_since = 0
 
@@ -105,7 +78,7 @@ class Station(HardwareEvents):
         if name.startswith(reservation.RECORDS):
             return reservation.load(self, name, data)
         if name.startswith("variable-"):
-            return _late("variables").load(self, name, data)
+            return late_block("variables").load(self, name, data)
         if name.startswith(security.RECORDS) or name == security.TIME_RECORD:
             return security.load(self, name, data)
         if name == availability.RECORD:
@@ -189,15 +162,84 @@ class Station(HardwareEvents):
                 due = min(due, now + max(0, held.expiry - utc) * 1000)
         return max(0, due - now)
 
-    def take_frames(self):
-        """The text frames to send, in order. To be called after every event."""
-        frames = self.rpc.frames
-        self.rpc.frames = []
-        return frames
+    # --- hardware events; each returns a few words on what came of it
 
-    def all_said(self):
-        """Has everything that could be told been told? Asked before a restart."""
-        return not self.rpc.outstanding and not self.outbox.waiting
+    def plugged(self, now, evse_id, connector_id):
+        """A cable connects a car to a connector."""
+        evse = self._evse(evse_id)
+        if evse.connector(connector_id) is None:
+            raise ValueError("EVSE %d has no connector %d" % (evse_id, connector_id))
+        if evse.plugged is not None:
+            raise ValueError("EVSE %d has a cable in already" % evse_id)
+        evse.shut_in = evse.idle() and self.is_reserved(evse)  # G01.FR.09
+        evse.plugged = connector_id
+        transactions.follow(self, now, evse, "CablePluggedIn")
+        self.settle(now)
+        return "plugged in"
+
+    def unplugged(self, now, evse_id):
+        """The cable is gone, and with it the driver's authorization (E09.FR.01)."""
+        evse = self._evse(evse_id)
+        if evse.plugged is None:
+            raise ValueError("EVSE %d has no cable in" % evse_id)
+        evse.plugged = None
+        evse.shut_in = evse.suspended = False
+        authorization.withdraw(self, now, evse, "EVCommunicationLost", "EVDisconnected")
+        self.settle(now)
+        return "unplugged"
+
+    def presented(self, now, id_token, token_type, evse_id=None):
+        """A token is presented, at an EVSE or at a reader that serves them all."""
+        token = (id_token, token_type)
+        evse = choose(self.site, self.reservations, token) if evse_id is None else self._evse(evse_id)
+        words = authorization.present(self, now, evse, token) if evse else "refused: no EVSE for this token"
+        self.settle(now)
+        return words if evse is None else "EVSE %d: %s" % (evse.id, words)
+
+    def fault(self, now, evse_id, code):
+        """The EVSE is not sound any more. `code` is the driver's own; some are ReasonEnumType."""
+        evse = self._evse(evse_id)
+        evse.fault = code
+        evse.authorization = None
+        reason = code if code in ("EmergencyStop", "GroundFault", "OvercurrentFault", "PowerQuality") else "Other"
+        if evse.transaction:
+            transactions.follow(self, now, evse, "AbnormalCondition", None, reason)
+        self.log("error", "EVSE %d faulted: %s" % (evse_id, code))
+        self.settle(now)
+        return "faulted"
+
+    def fault_cleared(self, now, evse_id):
+        """The EVSE is sound again. What the fault took away does not come back."""
+        evse = self._evse(evse_id)
+        if evse.fault is None:
+            raise ValueError("EVSE %d is not faulted" % evse_id)
+        evse.fault = None
+        self.settle(now)
+        return "fault cleared"
+
+    def suspended(self, now, evse_id):
+        """The car asks for a pause."""
+        return self._pause(now, evse_id, True)
+
+    def resumed(self, now, evse_id):
+        """The car wants energy again."""
+        return self._pause(now, evse_id, False)
+
+    def _pause(self, now, evse_id, pause):
+        evse = self._evse(evse_id)
+        if evse.plugged is None:
+            raise ValueError("EVSE %d has no cable in" % evse_id)
+        evse.suspended = pause
+        if evse.transaction:
+            transactions.follow(self, now, evse, "ChargingStateChanged")
+        self.settle(now)
+        return "suspended by the car" if pause else "resumed by the car"
+
+    def _evse(self, evse_id):
+        evse = self.site.evse(evse_id)
+        if evse is None:
+            raise ValueError("no EVSE %s" % evse_id)
+        return evse
 
     # --- service at the console
 
@@ -240,10 +282,6 @@ class Station(HardwareEvents):
 
     # --- what the blocks use
 
-    def online(self):
-        """Connected, and accepted by the CSMS."""
-        return self.link and self.registration == "Accepted"
-
     def idle(self):
         """Nobody charges or may, and nothing is reserved."""
         return not self.reservations.held and all([
@@ -256,16 +294,6 @@ class Station(HardwareEvents):
     def status_of(self, evse, connector):
         """ConnectorStatusEnumType of a connector right now."""
         return self.site.status(evse, connector, self.is_reserved(evse))
-
-    def send(self, kind, action, now, build, on_result, droppable=False):
-        """Queue a CALL for the CSMS; see outbox.Message."""
-        message = outbox.Message(kind, action, now, build, on_result)
-        message.droppable = droppable
-        self.outbox.add(message, self.link if kind == outbox.BOOT else self.online())
-
-    def answer_status(self, status, reason=None):
-        """The payload of an answer with a status and, where there is one, its reason code (at most 20 characters)."""
-        return {"status": status, "statusInfo": {"reasonCode": reason}} if reason else {"status": status}
 
     def set_clock(self, now, text):
         """The CSMS told the time, as RFC 3339."""
@@ -340,53 +368,6 @@ class Station(HardwareEvents):
                 self._contactors[evse.id - 1] = closed
                 self.hardware.contactor(evse.id, closed)
 
-    def _pump(self, now):
-        """Send the next CALL, if none is outstanding."""
-        while self.link and not self.rpc.outstanding:
-            message = self.outbox.next(now, self.registration == "Accepted")
-            if message is None:
-                return
-            payload = message.build(message.at)
-            if payload is None:
-                continue
-            if message.offline:
-                payload["offline"] = True
-            self._last_call = now
-            timeout = self.variables.integer("OCPPCommCtrlr.MessageTimeout[Default]") * 1000
-            self._sent = message
-            self.rpc.call(now, message.action, payload, timeout, self._answered)
-
-    def _answered(self, now, payload, error):
-        """The CALL that was outstanding has its result, or never will."""
-        message = self._sent
-        self._sent = None
-        if error is None:
-            fault = _rule(1, message.action)[1](payload)
-            if fault is None:
-                message.on_result(now, payload, None)
-                return
-            self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
-            error = fault[0]
-        self.outbox.attempts = self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]")
-        self.outbox.interval = 1000 * self.variables.integer("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]")
-        self.outbox.failed(now, message, error)
-
-    def _answer(self, now, action, payload):
-        """The payload of the CALLRESULT to a CALL; raises rpc.CallError."""
-        if self.registration not in ("Accepted", "Pending"):
-            raise rpc.CallError("SecurityError", "not accepted by the CSMS")  # B03.FR.08
-        found = _rule(0, action)
-        if found is None:
-            if action in _NOT_SUPPORTED.split():
-                raise rpc.CallError("NotSupported", "not supported")
-            raise rpc.CallError("NotImplemented", "unknown action")
-        if self.registration == "Pending" and action not in _WHILE_PENDING:
-            raise rpc.CallError("SecurityError", "registration is pending")
-        fault = found[1](payload)
-        if fault:
-            raise rpc.CallError(fault[0], "%s: %s" % (fault[1] or "payload", fault[2]))
-        return found[2](self, now, payload)
-
     # --- timers
 
     def _heartbeat_due(self):
@@ -396,27 +377,3 @@ class Station(HardwareEvents):
 
     def _ev_connection_timeout(self):
         return self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000
-
-
-def _rule(column, action):
-    """The entry for an action in the REQUESTS (column 0) or RESPONSES (column 1) of the blocks, or None."""
-    for block in _BLOCKS:
-        found = _entry(block.RESPONSES if column else block.REQUESTS, action)
-        if found:
-            return found
-    for name, actions in _LATE:
-        if action in actions.split():
-            return _entry(_late(name).REQUESTS, action)
-    return None
-
-
-def _entry(table, action):
-    for entry in table:
-        if entry[0] == action:
-            return entry
-    return None
-
-
-def _late(name):
-    """The block of that name, imported when it is first wanted."""
-    return __import__("holdfast.blocks." + name, None, None, ("REQUESTS",))

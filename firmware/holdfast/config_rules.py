@@ -1,0 +1,107 @@
+"""What a configuration must be like: the rule for config.json, made of the agent's own checkers.
+
+Imported once at power-on, by `config.load`, which lets go of it again: nobody asks twice.
+"""
+
+from holdfast import device_model
+from holdfast.blocks.types import connector_type
+from holdfast.config import layout, split_url
+from holdfast.hardware import DRIVERS
+from holdfast.hardware import check as check_pins
+from holdfast.payload import PROPERTY, anything, array_of, integer_between, object_of, one_of
+
+_ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-_=+|@."
+
+
+def _expect(expectation, right):
+    # A checker that says what is wanted: `right(value)` is true for a good value.
+    def check(value):
+        if not right(value):
+            return (PROPERTY, "", expectation)
+
+    return check
+
+
+def _text(shortest, longest):
+    return _expect("not a string of %d to %d characters" % (shortest, longest),
+                   lambda value: type(value) is str and shortest <= len(value) <= longest)
+
+
+def _station_id(value):
+    # OCPP-J 2.0.1 §3.1.1: an identifierString of at most 48 characters, without the colon that Basic auth splits at.
+    if type(value) is str and 1 <= len(value) <= 48:
+        return all([character in _ID_CHARACTERS for character in value])
+
+
+def _csms_url(value):
+    try:
+        split_url(value if type(value) is str else "")
+    except ValueError as error:
+        return (PROPERTY, "", str(error))
+
+
+def _network(value):
+    from holdfast.network import check  # late: only who configures it needs it
+
+    return check(value)
+
+
+def _variables(value):
+    if type(value) is not dict:
+        return (PROPERTY, "", "not an object")
+    for name in value:
+        # Every value of the device model is a string, numbers too.
+        wrong = "not a string" if type(value[name]) is not str else device_model.check_initial(name, value[name])
+        if wrong:
+            return (PROPERTY, name, wrong)
+
+
+_WANTED = ("", "password", "password ca_certificate", "ca_certificate client_certificate client_key")
+
+
+def _security(values):
+    """Fill in the security profile, and judge it: (field, what is wrong with it), or None.
+
+    OCPP 2.0.1 Part 2, A00: 1 is Basic auth, 2 the same over TLS, 3 TLS with a client certificate. 0 is no security.
+    """
+    secure = values["csms_url"].startswith("wss:")
+    profile = values.setdefault(
+        "security_profile", 2 * secure + (("client_certificate" if secure else "password") in values))
+    if (profile > 1) != secure or profile == 0 and "password" in values:
+        return "security_profile", "%d does not go with this csms_url and password" % profile
+    for field in _WANTED[profile].split():
+        if field not in values:
+            return field, "missing for security profile %d" % profile
+
+
+def fault_of(values):
+    """What is wrong with parsed values: (path of the field, text), or None. Fills in `security_profile`."""
+    connectors = array_of(_expect("not a connector type of OCPP 2.0.1", lambda value: not connector_type(value)), 1, 4)
+    fault = object_of(
+        "station_id", _expect("not 1 to 48 letters, digits or characters of *-_=+|@.", _station_id),
+        "csms_url", _csms_url,
+        "security_profile?", integer_between(0, 3),
+        "password?", _text(16, 64),
+        "ca_certificate?", _text(1, 64),
+        "client_certificate?", _text(1, 64),
+        "client_key?", _text(1, 64),
+        "vendor_name?", _text(1, 50),  # the lengths of ChargingStationType in BootNotificationRequest
+        "model?", _text(1, 20),
+        "serial_number?", _text(1, 25),
+        "evses", array_of(object_of("connectors", connectors), 1, 8),
+        "hardware?", _expect("not one of: " + DRIVERS, lambda value: not one_of(DRIVERS)(value)),
+        "pins?", anything,  # for the driver to judge, below
+        "message_limit?", _expect("not an integer from 1024 to 65536",
+                                  lambda value: type(value) is int and 1024 <= value <= 65536),
+        "network?", _network,
+        "watchdog?", _expect("not 0 (off) or 10 to 300 seconds",  # a TLS handshake takes some
+                             lambda value: type(value) is int and (value == 0 or 10 <= value <= 300)),
+        "variables?", _variables,
+    )(values)
+    if fault:
+        return fault[1], fault[2]
+    fault = _security(values)
+    if fault:
+        return fault
+    fault = check_pins(values.get("hardware", "simulated"), values.get("pins"), layout(values))
+    return fault and ("pins" + fault[1], fault[2])

@@ -1,0 +1,139 @@
+"""The conversation with the CSMS: which CALL is answered by whom, and which own message goes next.
+
+It stands between OCPP-J (rpc.py) and the blocks that know the messages: a CALL is held against the registration and
+the rule of its message before its handler sees it, an answer against its rule before whoever asked does.
+"""
+
+from holdfast import outbox, rpc
+from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
+
+_BLOCKS = (provisioning, authorization, transactions, availability, reservation, security)
+
+# Blocks whose messages are rare take memory only from the first of them on: the module, and what it answers.
+_LATE = (
+    ("variables", "GetVariables SetVariables"),
+    ("remote_control", "RequestStartTransaction RequestStopTransaction"),
+)
+
+# What a CSMS may ask of a station and this one knows by name but does not do: NotSupported, not NotImplemented.
+_NOT_SUPPORTED = (
+    "CertificateSigned ClearCache ClearChargingProfile ClearDisplayMessage ClearVariableMonitoring CostUpdated"
+    " CustomerInformation DataTransfer DeleteCertificate GetBaseReport GetChargingProfiles GetCompositeSchedule"
+    " GetDisplayMessages GetInstalledCertificateIds GetLocalListVersion GetLog GetMonitoringReport GetReport"
+    " GetTransactionStatus InstallCertificate PublishFirmware SendLocalList SetChargingProfile SetDisplayMessage"
+    " SetMonitoringBase SetMonitoringLevel SetNetworkProfile SetVariableMonitoring TriggerMessage UnlockConnector"
+    " UnpublishFirmware UpdateFirmware"
+)
+# What a station that is still Pending answers (B02.FR.01, .05).
+_WHILE_PENDING = ("GetVariables", "SetVariables", "Reset", "RequestStartTransaction", "RequestStopTransaction")
+
+
+class Exchange:
+    """The part of Station that talks. `link`: the WebSocket is open; `registration`: RegistrationStatusEnumType of the
+    last BootNotificationResponse, None before the first."""
+
+    def __init__(self, variables, urandom, log):
+        self.variables = variables
+        self.urandom = urandom
+        self.log = log
+        self.rpc = rpc.Rpc(urandom, self._answer, log)
+        self.outbox = outbox.Outbox(log)
+        self.link = False
+        self.registration = None
+        self._sent = None  # the message of the outstanding CALL
+        self._last_call = 0
+
+    def take_frames(self):
+        """The text frames to send, in order. To be called after every event."""
+        frames = self.rpc.frames
+        self.rpc.frames = []
+        return frames
+
+    def all_said(self):
+        """Has everything that could be told been told? Asked before a restart."""
+        return not self.rpc.outstanding and not self.outbox.waiting
+
+    def online(self):
+        """Connected, and accepted by the CSMS."""
+        return self.link and self.registration == "Accepted"
+
+    def send(self, kind, action, now, build, on_result, droppable=False):
+        """Queue a CALL for the CSMS; see outbox.Message."""
+        message = outbox.Message(kind, action, now, build, on_result)
+        message.droppable = droppable
+        self.outbox.add(message, self.link if kind == outbox.BOOT else self.online())
+
+    def answer_status(self, status, reason=None):
+        """The payload of an answer with a status and, where there is one, its reason code (at most 20 characters)."""
+        return {"status": status, "statusInfo": {"reasonCode": reason}} if reason else {"status": status}
+
+    def _pump(self, now):
+        """Send the next CALL, if none is outstanding."""
+        while self.link and not self.rpc.outstanding:
+            message = self.outbox.next(now, self.registration == "Accepted")
+            if message is None:
+                return
+            payload = message.build(message.at)
+            if payload is None:
+                continue
+            if message.offline:
+                payload["offline"] = True
+            self._last_call = now
+            timeout = self.variables.integer("OCPPCommCtrlr.MessageTimeout[Default]") * 1000
+            self._sent = message
+            self.rpc.call(now, message.action, payload, timeout, self._answered)
+
+    def _answered(self, now, payload, error):
+        """The CALL that was outstanding has its result, or never will."""
+        message = self._sent
+        self._sent = None
+        if error is None:
+            fault = _rule(1, message.action)[1](payload)
+            if fault is None:
+                message.on_result(now, payload, None)
+                return
+            self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
+            error = fault[0]
+        self.outbox.attempts = self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]")
+        self.outbox.interval = 1000 * self.variables.integer("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]")
+        self.outbox.failed(now, message, error)
+
+    def _answer(self, now, action, payload):
+        """The payload of the CALLRESULT to a CALL; raises rpc.CallError."""
+        if self.registration not in ("Accepted", "Pending"):
+            raise rpc.CallError("SecurityError", "not accepted by the CSMS")  # B03.FR.08
+        found = _rule(0, action)
+        if found is None:
+            if action in _NOT_SUPPORTED.split():
+                raise rpc.CallError("NotSupported", "not supported")
+            raise rpc.CallError("NotImplemented", "unknown action")
+        if self.registration == "Pending" and action not in _WHILE_PENDING:
+            raise rpc.CallError("SecurityError", "registration is pending")
+        fault = found[1](payload)
+        if fault:
+            raise rpc.CallError(fault[0], "%s: %s" % (fault[1] or "payload", fault[2]))
+        return found[2](self, now, payload)
+
+
+def _rule(column, action):
+    """The entry for an action in the REQUESTS (column 0) or RESPONSES (column 1) of the blocks, or None."""
+    for block in _BLOCKS:
+        found = _entry(block.RESPONSES if column else block.REQUESTS, action)
+        if found:
+            return found
+    for name, actions in _LATE:
+        if action in actions.split():
+            return _entry(late_block(name).REQUESTS, action)
+    return None
+
+
+def _entry(table, action):
+    for entry in table:
+        if entry[0] == action:
+            return entry
+    return None
+
+
+def late_block(name):
+    """The block of that name, imported when it is first wanted."""
+    return __import__("holdfast.blocks." + name, None, None, ("REQUESTS",))
