@@ -153,8 +153,8 @@ class Agent:
         if board.crashes:
             self.log("warning", "crashes in a row: %d, started because of: %s" % (board.crashes, board.reason))
         # A heap that is collected only when it is full has what stays scattered all over it: after a load of
-        # reservations the largest hole is 4.6 kB. With this threshold it is 64 kB, for half as much time again. Measured
-        # by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, and 16 kB for the threshold.
+        # reservations the largest hole is 4.6 kB. With this threshold it is 64 kB, for half as much time again.
+        # Measured by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, a threshold of 16 kB.
         gc.threshold(8192)
         if self.network:
             asyncio.create_task(self._keep("network", self._watch_network))
