@@ -15,8 +15,11 @@ export MICROPYTHON
 ID ?= HOLDFAST-1
 URL ?=
 SECONDS ?= 60
+PORT ?=
+PORT_WANTED = test -n "$(PORT)" || { echo "usage: make $@ PORT=/dev/ttyUSB0"; exit 2; }
 
-.PHONY: help setup run test fuzz csms station board size firmware types lint clean
+.PHONY: help setup run test fuzz csms station board size firmware types lint clean \
+	deploy
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -60,6 +63,10 @@ size: setup  ## .mpy bytes, heap on 32 bits, flash operations, as a table
 
 firmware: $(READY)  ## build the image of a board: make firmware BOARD=name MICROPYTHON_SRC=… IDF_PATH=…
 	@MICROPYTHON_SRC="$(MICROPYTHON_SRC)" IDF_PATH="$(IDF_PATH)" $(BIN)/python -m tools.firmware $(BOARD)
+
+deploy: $(READY)  ## the agent as .mpy files onto a stock MicroPython: make deploy PORT=…
+	@$(PORT_WANTED)
+	@$(BIN)/python -m tools.deploy $(PORT) $(if $(FORCE),--force)
 
 types: $(READY)  ## the firmware against the type stubs of MicroPython on ESP32
 	@$(BIN)/python -m tools.stub_types

@@ -1,0 +1,306 @@
+"""`make deploy`: only what changed goes over the cable, and an interrupted one leaves the old agent or the new one."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from virtual_boards import PROMPT, at_repl
+
+from tools import deploy, image
+from tools.board_console import BoardError
+from tools.board_repl import Repl, visit
+
+pytest_plugins = "virtual_boards"
+
+NOWHERE = "ws://127.0.0.1:9/"
+PARTS = ("holdfast/__init__.py", "holdfast/other.py", "holdfast/inner/__init__.py")
+
+
+def agent(version, **more):
+    """A small agent in many parts. When it starts it says which version each of them has."""
+    files = {name: b"V = %d\n" % version for name in PARTS}
+    files["boot.py"] = b"import holdfast\nB = holdfast.V, %d\n" % version
+    files["main.py"] = (b"import holdfast.other, holdfast.inner\n"
+                        b"print('agent', B, holdfast.other.V, holdfast.inner.V, %d)\n" % version)
+    files["holdfast/same.py"] = b"# in every version\n" * 40
+    files.update(more)
+    return files
+
+
+def flat(files):
+    """The same as `mpremote mip install` puts it."""
+    return {name if "/" not in name else "lib/" + name: content for name, content in files.items()}
+
+
+def said(version):
+    return "agent (%d, %d) %d %d %d\r\n" % ((version,) * 5)
+
+
+def boots(board):
+    """What the board says when it is switched on."""
+    board.power_cut()
+    board.power_on()
+    return board.read_until(PROMPT)
+
+
+class Watched(Repl):
+    """A Repl that does not wait for the answers of a board without power."""
+
+    def __init__(self, board):
+        super().__init__(board.port)
+        serial = self._transport.serial
+        read = serial.read
+        serial.timeout = 0.02
+
+        def watched(size=1):
+            data = b""
+            while len(data) < size:
+                data += read(size - len(data))
+                if not data and not board.is_on:
+                    raise OSError("no power")
+            return data
+
+        serial.read = watched
+
+
+def cut(board, operation, files):
+    """Deploy, until the power is cut in the n-th flash operation from now; what the board says afterwards."""
+    board.cut_after(operation)
+    with Watched(board) as repl, contextlib.suppress(BoardError):
+        deploy.deploy(repl, files)
+    board.power_cut()  # should there have been fewer operations
+    board.cancel_cut()
+    board.power_on()
+    return board.read_until(PROMPT)
+
+
+class Unplugged(Exception):
+    pass
+
+
+class Loose(Repl):
+    """A Repl whose cable is pulled out at its n-th command."""
+
+    def __init__(self, port, commands):
+        super().__init__(port)
+        self.left = commands
+
+    def run(self, code):
+        if hasattr(self, "left"):
+            self.left -= 1
+            if self.left == 0:
+                self.close()
+                raise Unplugged
+        return super().run(code)
+
+
+def put(board, files):
+    with Repl(board.port) as repl:
+        return deploy.deploy(repl, files)
+
+
+def test_an_empty_board_gets_the_agent(make_board):
+    board = at_repl(make_board())
+    assert put(board, agent(1)) == (6, 0)
+    assert said(1) in boots(board)
+
+
+def test_what_is_there_already_is_not_touched(make_board):
+    board = at_repl(make_board())
+    put(board, agent(1))
+    before = board.flash
+    assert put(board, agent(1)) is None
+    assert board.flash.programs == before.programs
+
+
+def test_only_what_changed_goes_over_the_cable(make_board):
+    board = at_repl(make_board())
+    put(board, agent(1))
+    assert put(board, agent(2)) == (5, 1)
+    assert put(board, agent(2, **{"holdfast/same.py": b"# not any more\n"})) == (1, 5)
+    assert put(board, agent(2)) == (0, 0), "all of it is still in the other slot"
+    assert said(2) in boots(board)
+
+
+def test_a_file_that_the_new_agent_does_not_have_is_gone(make_board):
+    board = at_repl(make_board(size=128 * 4096))
+    put(board, agent(1, **{"holdfast/former/deep/gone.py": b""}))
+    put(board, agent(2))
+    put(board, agent(3))
+    with Repl(board.port) as repl:
+        for slot in deploy.SLOTS:
+            assert sorted(name for name in repl.tree(slot) if "former" in name) == [], slot
+    assert said(3) in boots(board)
+
+
+def test_a_board_installed_by_mip_is_taken_over(make_board):
+    board = at_repl(make_board(flat(agent(1))))
+    assert said(1) in board.transcript
+    assert put(board, agent(2)) == (5, 1)
+    assert said(2) in boots(board)
+
+
+def test_mip_takes_over_from_deploy(make_board):
+    board = make_board(flat(agent(1)), size=128 * 4096)
+    board.power_on()
+    put(board, agent(2))
+    board.power_cut()
+    image.update_image(board.image, flat(agent(3)))
+    assert said(3) in boots(board)
+
+
+@pytest.mark.parametrize("before", ["nothing", "mip", "deploy"])
+def test_a_power_cut_leaves_the_old_agent_or_the_new_one(make_board, before):
+    seed = random.randrange(1000)
+    print("seed", seed)
+    draw = random.Random(seed)
+    board = at_repl(make_board(flat(agent(1)) if before == "mip" else {}, size=128 * 4096, seed=seed))
+    if before == "deploy":
+        put(board, agent(1))
+    start = board.flash.operations
+    version = old = 2
+    put(board, agent(version))
+    operations = board.flash.operations - start
+    for _ in range(6):
+        version += 1
+        text = cut(board, draw.randrange(1, operations), agent(version))
+        assert said(old) in text or said(version) in text, (seed, text)
+        if said(version) in text:
+            old = version
+    put(board, agent(100))
+    assert said(100) in boots(board)
+
+
+@pytest.mark.parametrize("before", ["mip", "nothing"])
+def test_a_power_cut_while_the_agents_change_places(make_board, before):
+    """The first deployment is the one that changes boot.py and main.py both. Every second operation, or so."""
+    seed = random.randrange(1000)
+    print("seed", seed)
+    draw = random.Random(seed)
+    board = at_repl(make_board(flat(agent(1)) if before == "mip" else {}, size=64 * 4096, seed=seed))
+    filled = []
+
+    def progress(done, total):
+        if done == total:
+            filled[:] = [board.flash.operations, open(board.image, "rb").read()]
+
+    with Repl(board.port) as repl:
+        deploy.deploy(repl, agent(2), progress)
+    operations = board.flash.operations - filled[0]
+    seen = set()
+    for operation in range(1, operations + 1):
+        if 1 < operation < operations and draw.random() < 0.5:
+            continue
+        board.power_cut()
+        with open(board.image, "r+b") as file:
+            file.write(filled[1])
+        board.power_on()
+        text = cut(board, operation, agent(2))
+        old = said(1) in text if before == "mip" else "agent" not in text
+        assert old != (said(2) in text), (seed, operation, text)
+        seen.add(old)
+    assert True in seen and (False in seen or before == "nothing"), "there the last operation is the change"
+
+
+def test_a_pulled_cable_leaves_the_old_agent_or_the_new_one(make_board):
+    """At the next Ctrl-D MicroPython closes what was open, and littlefs keeps what was written: no power cut does."""
+    board = at_repl(make_board(flat(agent(1)), size=128 * 4096))
+    old = 1
+    for version in range(2, 80, 3):
+        try:
+            with Loose(board.port, 2 + version) as repl:
+                deploy.deploy(repl, agent(version))
+            new = True
+        except Unplugged:
+            new = False
+        Repl(board.port).close()  # a soft reset, as any tool makes
+        text = boots(board)
+        assert said(old) in text or said(version) in text, text
+        if said(version) in text:
+            old = version
+        if new:
+            assert old == version
+            return
+    raise AssertionError("no deployment came to its end")
+
+
+def test_a_killed_deployment_leaves_the_old_agent(make_board):
+    board = make_board(image.charger_files(NOWHERE, "HOLDFAST-1"), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt", 10)
+    deployment = subprocess.Popen([sys.executable, "-m", "tools.deploy", board.port], cwd=image.ROOT)
+    try:
+        deadline = time.monotonic() + 20
+        start = board.flash.programs
+        while board.flash.programs < start + 200:
+            assert time.monotonic() < deadline and deployment.poll() is None
+            time.sleep(0.01)
+    finally:
+        deployment.send_signal(signal.SIGKILL)
+        deployment.wait()
+    board.power_cut()
+    assert deploy.chosen(image.read_image(board.image)["boot.py"]) is None
+    board.power_on()
+    assert "station: HOLDFAST-1" in board.command("status")
+
+
+def test_make_deploy_puts_the_real_agent_onto_a_stock_board_and_says_what_comes_next(make_board):
+    files = {"config.json": image.charger_files(NOWHERE, "HOLDFAST-1")["config.json"]}
+    board = at_repl(make_board(files, size=512 * 4096))
+    done = make("deploy", board)
+    assert done.returncode == 0, done.stdout + done.stderr
+    count = len(deploy.slot_files())
+    assert "%d files" % count in done.stdout and "%d sent, 0 were on the board" % count in done.stdout
+    board.read_until("next attempt", 10)
+    assert "station: HOLDFAST-1" in board.command("status")
+    done = make("deploy", board)
+    assert "nothing to do" in done.stdout
+    board.read_until("next attempt", 10)
+    assert deploy.chosen(image.read_image(board.image)["boot.py"]) == "/agent-a"
+
+
+def make(target, board, *variables):
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    return subprocess.run(["make", "--no-print-directory", target, "PORT=" + board.port, *variables], cwd=image.ROOT,
+                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment)
+
+
+def test_a_station_at_work_is_not_interrupted_unless_told(make_board):
+    board = make_board({"main.py": "import sys\nwhile True:\n line = sys.stdin.readline()\n"
+                                   " print('evse 1: driver AB***9, Charging in transaction 7\\r\\nok')\n"})
+    board.power_on()
+    with pytest.raises(BoardError, match="a car is charging"):
+        visit(board.port)
+    with visit(board.port, force=True) as repl:
+        assert repl.value("6 * 7") == 42
+
+
+def test_a_board_without_the_heap_is_refused_and_told_what_fits(make_board):
+    board = at_repl(make_board(heap="256K"))
+    with Repl(board.port) as repl, pytest.raises(BoardError, match="(?s)too small for the agent.*make flash") as told:
+        deploy.check(repl, agent(1))
+    assert board.port in str(told.value)
+    assert board.flash.programs == 0
+
+
+def test_a_frozen_agent_is_noticed(make_board):
+    board = at_repl(make_board())
+    with Repl(board.port) as repl:
+        assert deploy.frozen(repl, "asyncio") and not deploy.frozen(repl, "holdfast")
+
+
+def test_a_full_file_system_is_told_before_anything_is_written(make_board):
+    board = at_repl(make_board({"big": bytes(20 * 4096)}, size=48 * 4096))
+    with Repl(board.port) as repl, pytest.raises(BoardError, match="bytes free, and"):
+        deploy.deploy(repl, agent(1))
+    assert board.flash.programs == 0
+
+
+def test_a_port_that_is_not_there_is_told():
+    with pytest.raises(BoardError, match="is the cable in"):
+        visit("/dev/ttyUSB_not_there")
