@@ -100,19 +100,35 @@ class Clock:
     def __init__(self):
         self.is_set = False
         self._utc = self._now = 0
+        self._text = None  # rfc3339(self._utc), once somebody asked for it
 
     def set(self, utc, now):
         """It is `utc` (seconds since 1970) at the monotonic millisecond `now`. Replaces what was known before."""
         self.is_set = True
         self._utc = utc
         self._now = now
+        self._text = None
 
     def utc(self, now):
         """Seconds since 1970 at the monotonic millisecond `now`, or None while nobody has told the time."""
         if not self.is_set:
             return None
-        return self._utc + (now - self._now) // 1000
+        passed = (now - self._now) // 1000
+        if passed:
+            # Kept and not made anew for each who asks: on 32 bits a number this large takes memory, and so does a text.
+            self._utc += passed
+            self._now += passed * 1000
+            self._text = None
+        return self._utc
+
+    def text(self, now):
+        """The same as an RFC 3339 date-time. To be asked only when the clock is set."""
+        utc = self.utc(now)
+        if self._text is None:
+            self._text = rfc3339(utc)
+        return self._text
 
     def shift(self, seconds):
         """Put the clock forward (or back, if negative), until the next `set`. Without a known time nothing changes."""
         self._utc += seconds
+        self._text = None

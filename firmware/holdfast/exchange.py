@@ -57,10 +57,11 @@ class Exchange:
         """Connected, and accepted by the CSMS."""
         return self.link and self.registration == "Accepted"
 
-    def send(self, kind, action, now, build, on_result, droppable=False):
+    def send(self, kind, action, now, about, build, on_result, droppable=False):
         """Queue a CALL for the CSMS; see outbox.Message."""
-        message = outbox.Message(kind, action, now, build, on_result)
-        message.droppable = droppable
+        message = outbox.Message(kind, action, now, about, build, on_result)
+        if droppable:
+            message.droppable = True
         self.outbox.add(message, self.link if kind == outbox.BOOT else self.online())
 
     def answer_status(self, status, reason=None):
@@ -73,7 +74,7 @@ class Exchange:
             message = self.outbox.next(now, self.registration == "Accepted")
             if message is None:
                 return
-            payload = message.build(message.at)
+            payload = message.build(message.about, message.at)
             if payload is None:
                 continue
             if message.offline:
@@ -90,7 +91,7 @@ class Exchange:
         if error is None:
             fault = _rule(1, message.action)[1](payload)
             if fault is None:
-                message.on_result(now, payload, None)
+                message.on_result(message.about, now, payload, None)
                 return
             self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
             error = fault[0]

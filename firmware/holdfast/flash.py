@@ -41,7 +41,7 @@ class Records:
 
     def __init__(self, directory):
         """`directory`: where the records live, as "/records"; made when missing. Nothing is read or written yet."""
-        self._directory = directory
+        self._beginning = directory + "/"  # of every path
         self.corrupt = []  # names of the damaged records that the last load() met
         self.problems = []  # what was wrong then, as text
         self.changes = {}  # first part of a record's name -> changes on flash so far
@@ -62,7 +62,7 @@ class Records:
         except OSError as error:
             self._problem("flash cannot be written", error)
         try:
-            names = self._insist(os.listdir, self._directory)
+            names = self._insist(os.listdir, self._beginning[:-1])
         except OSError as error:
             self._problem("records cannot be listed", error)
         for name in sorted(names):
@@ -70,7 +70,7 @@ class Records:
                 continue
             lost = name != "mounted"
             try:
-                content = self._insist(self._read, name)
+                content = self._insist(self._read, self._path(name))
                 payload = content and unframed(name, content)
                 if content is None or name.endswith(".tmp"):
                     # Empty: a create that was cut. Temporary: a repair that was cut; its record is still there.
@@ -89,7 +89,7 @@ class Records:
 
     def get(self, name):
         """The payload of the record, or None when it is absent or damaged; raises OSError when flash cannot be read."""
-        content = self._read(name)
+        content = self._read(self._path(name))
         return content and unframed(name, content)
 
     def put(self, name, payload):
@@ -104,7 +104,7 @@ class Records:
         self._change(name, None)
 
     def _path(self, name):
-        return self._directory + "/" + name
+        return self._beginning + name
 
     def _problem(self, what, error):
         self._blurred = True
@@ -112,23 +112,24 @@ class Records:
 
     def _change(self, name, content):
         self._settle()
-        before = self._read(name)
+        path = self._path(name)
+        before = self._read(path)
         if before == content:
             return
         kind = name.split("-")[0]
         self.changes[kind] = self.changes.get(kind, 0) + 1
         try:
             if content is None:
-                os.remove(self._path(name))
+                os.remove(path)
             else:
-                self._write(self._path(name), content)
+                self._write(path, content)
         except OSError as error:
             # An error says little: the operation may have been done all the same. What flash holds now decides.
             self._blurred = True
             self._owed = (name, before)
             done = False
             try:
-                if self._read(name) == content:
+                if self._read(path) == content:
                     done = True
                     self._owed = (name, content)
                 self._settle()
@@ -146,7 +147,7 @@ class Records:
         path = self._path(name)
         if content is None:
             self._erase(path)
-        elif path in self._stuck or self._read(name) != content:
+        elif path in self._stuck or self._read(path) != content:
             # Not in place: a stuck file must lose its directory entry before it is closed, see _close.
             self._erase(path + ".tmp")
             self._write(path + ".tmp", content)
@@ -169,7 +170,7 @@ class Records:
         system replaces it; the first walk may stumble over it.
         """
         if self._blurred:
-            around = self._directory.rsplit("/", 1)[0] or "/"  # the directory itself may be missing
+            around = self._beginning.rsplit("/", 2)[0] or "/"  # the directory itself may be missing
             try:
                 os.statvfs(around)
             except OSError:
@@ -187,12 +188,12 @@ class Records:
             self._look_again()
             return read(what)
 
-    def _read(self, name):
+    def _read(self, path):
         """The content of a file; None when it is absent or empty; raises OSError."""
         self._look_again()
         content = None
         try:
-            file = open(self._path(name), "rb")
+            file = open(path, "rb")
             try:
                 content = file.read(122) or None  # a byte more than a record can have: a longer file is none
             finally:
@@ -209,7 +210,7 @@ class Records:
         except OSError as error:
             if error.errno != 2:  # ENOENT
                 raise error
-            os.mkdir(self._directory)
+            os.mkdir(self._beginning[:-1])
             file = open(path, "wb")
         try:
             file.write(content)
@@ -241,7 +242,7 @@ class Records:
     def _set_aside(self, name):
         """Rename a damaged record, so that it can be looked at but is not met again. Eight are kept, the newest."""
         bad = []
-        for other in os.listdir(self._directory):
+        for other in os.listdir(self._beginning[:-1]):
             if other.endswith(".bad"):
                 bad.append((os.stat(self._path(other))[8], self._path(other)))
         for _, path in sorted(bad)[:-7]:

@@ -62,15 +62,15 @@ class Log:
     def __call__(self, level, text):
         if LEVELS.index(level) < LEVELS.index(self.threshold):
             return
-        utc, now = self.when()
-        if utc is None:
-            stamp = "+%ds" % (now // 1000)  # since boot: the board has not been told the time yet
-        else:
-            utc %= 86400
-            stamp = "%02d:%02d:%02d" % (utc // 3600, utc // 60 % 60, utc % 60)
         if len(text) > LINE:
             text = text[:LINE] + "..."
-        line = printable("%s %s %s" % (stamp, level, text))
+        utc, now = self.when()
+        if utc is None:
+            line = "+%ds %s %s" % (now // 1000, level, text)  # since boot: the board has not been told the time yet
+        else:
+            utc %= 86400
+            line = "%02d:%02d:%02d %s %s" % (utc // 3600, utc // 60 % 60, utc % 60, level, text)
+        line = printable(line)
         self._add(line)
         self._saved = False
         if self.echo:

@@ -22,9 +22,10 @@ _MOST_EVENTS = 60
 
 
 class Message:
-    """One waiting CALL. `build(at)` makes its payload at the moment of sending, for the time `at` it happened.
+    """One waiting CALL. `build(about, at)` makes its payload at the moment of sending, for the time `at` it happened.
 
     The payload is built late because a station that has just woken learns the time after the first things happened.
+    `about` is for the sender alone: whatever `build` and `on_result` need to know, where closures would take more.
     """
 
     offline = False  # happened while offline, or was still here when the link went (E11.FR.07)
@@ -32,12 +33,13 @@ class Message:
     attempts = 0
     not_before = 0
 
-    def __init__(self, kind, action, at, build, on_result):
+    def __init__(self, kind, action, at, about, build, on_result):
         self.kind = kind
         self.action = action
         self.at = at
-        self.build = build
-        self.on_result = on_result  # on_result(now, payload or None, error or None)
+        self.about = about
+        self.build = build  # None as a payload: there is nothing to be sent any more
+        self.on_result = on_result  # on_result(about, now, payload or None, error or None)
 
 
 class Outbox:
@@ -53,7 +55,7 @@ class Outbox:
         """Queue a message that happens now. BOOT and DRIVER messages go first, the others in the order they came."""
         if not online or (message.kind == DRIVER and self.is_full()):
             if message.kind in (BOOT, DRIVER):
-                message.on_result(message.at, None, "offline")
+                message.on_result(message.about, message.at, None, "offline")
             if message.kind != TRANSACTION:
                 return
             message.offline = True
@@ -77,7 +79,7 @@ class Outbox:
             message.not_before = 0
         for message in leaving:
             if message.kind in (BOOT, DRIVER):
-                message.on_result(now, None, "offline")
+                message.on_result(message.about, now, None, "offline")
 
     def next(self, now, accepted):
         """Take the next message that may go now, or None. Transaction events never overtake each other."""
@@ -111,7 +113,7 @@ class Outbox:
                 message.offline = True
                 self.waiting.insert(0, message)
             else:
-                message.on_result(now, None, error)
+                message.on_result(message.about, now, None, error)
             return
         message.attempts += 1
         if message.kind == TRANSACTION and message.attempts < self.attempts:
@@ -125,7 +127,7 @@ class Outbox:
         else:
             if message.kind == TRANSACTION:
                 self.log("error", "TransactionEvent dropped after %d attempts" % message.attempts)
-            message.on_result(now, None, error)
+            message.on_result(message.about, now, None, error)
 
     def _make_room(self):
         if len(self.waiting) <= _MOST_EVENTS or (

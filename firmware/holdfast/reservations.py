@@ -146,7 +146,9 @@ class Reservations:
         """
         faulted = unavailable = occupied = available = 0
         for evse in self.site.evses:
-            if evse_id not in (None, evse.id) or not (connector_type is None or evse.has_type(connector_type)):
+            if evse_id is not None and evse_id != evse.id:
+                continue
+            if connector_type is not None and not evse.has_type(connector_type):
                 continue
             if evse.fault is not None:
                 faulted += 1
@@ -161,7 +163,7 @@ class Reservations:
         if evse_id is None:
             spare = available and _matching(floating + (available,)) > served
         else:
-            spare = available and _matching_without(floating, available) == served
+            spare = available and _matching(floating, available) == served
         if spare:
             return "Accepted"  # H01.FR.04, .06, .23
         if occupied or available:
@@ -188,7 +190,7 @@ class Reservations:
         for reservation in self._floating():
             if evse.usable_types(reservation.connector_type) and _matches(reservation, token, group):
                 others = self._floating_masks(reservation.id)
-                if _matching_without(others, _bit(evse)) + 1 >= _matching(self._floating_masks()):
+                if _matching(others, _bit(evse)) + 1 >= _matching(self._floating_masks()):
                     return reservation
         return None
 
@@ -266,7 +268,7 @@ class Reservations:
         if masks:
             served = _matching(masks)
             for evse in self.site.evses:
-                if _matching_without(masks, _bit(evse)) < served:
+                if _matching(masks, _bit(evse)) < served:
                     needed |= _bit(evse)
         return needed
 
@@ -279,18 +281,17 @@ def _bit(evse):
     return 1 << (evse.id - 1)
 
 
-def _matching(masks):
-    """How many of the masks can each have a bit of their own: the size of a maximum bipartite matching."""
-    owners = {}
+def _matching(masks, taken=0):
+    """How many of the masks can each have a bit of their own: the size of a maximum bipartite matching.
+
+    Nobody may have one of the bits `taken`.
+    """
     placed = 0
-    for index in range(len(masks)):
-        placed += _place_one(masks, index, owners, [0])
+    if masks:
+        owners = {}
+        for index in range(len(masks)):
+            placed += _place_one(masks, index, owners, [taken])
     return placed
-
-
-def _matching_without(masks, bits):
-    """The same when nobody may have those bits."""
-    return _matching([mask & ~bits for mask in masks])
 
 
 def _place_one(masks, index, owners, tried):

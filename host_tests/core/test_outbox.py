@@ -17,12 +17,12 @@ class Box:
         self.lines.append(text)
 
     def message(self, kind, name, droppable=False):
-        def on_result(now, payload, error):
-            self.results.append((name, error))
-
-        message = Message(kind, name, 0, None, on_result)
+        message = Message(kind, name, 0, name, None, self.on_result)
         message.droppable = droppable
         return message
+
+    def on_result(self, name, now, payload, error):
+        self.results.append((name, error))
 
     def add(self, kind, name, online=True, droppable=False):
         message = self.message(kind, name, droppable)

@@ -87,17 +87,20 @@ def ask(station, now, evse, token, trigger, group=None, remote_start_id=None):
 
 def _authorize(station, now, evse, token, judged):
     """AuthorizeRequest; `judged(now, IdTokenInfoType, or None if not accepted here, group or None)` hears of it."""
+    station.send(outbox.DRIVER, "Authorize", now, (evse, token, judged), _request, _answered)
 
-    def build(at):
-        return {"idToken": {"idToken": token[0], "type": token[1]}}
 
-    def answered(at, payload, error):
-        info = payload["idTokenInfo"] if payload else None
-        if info and (info["status"] != "Accepted" or evse.id not in info.get("evseId", [evse.id])):  # C01.FR.21
-            info = None
-        judged(at, info, token_of(info.get("groupIdToken")) if info else None)
+def _request(about, at):
+    token = about[1]
+    return {"idToken": {"idToken": token[0], "type": token[1]}}
 
-    station.send(outbox.DRIVER, "Authorize", now, build, answered)
+
+def _answered(about, now, payload, error):
+    evse, _, judged = about
+    info = payload["idTokenInfo"] if payload else None
+    if info and (info["status"] != "Accepted" or evse.id not in info.get("evseId", [evse.id])):  # C01.FR.21
+        info = None
+    judged(now, info, token_of(info.get("groupIdToken")) if info else None)
 
 
 def grant(station, now, evse, token, group, reservation, trigger, remote_start_id=None):

@@ -3,7 +3,7 @@
 Statuses are compared with what was last told, once after each event, so every change is told exactly once.
 """
 
-from holdfast import clock, outbox
+from holdfast import outbox
 from holdfast.blocks.reservation import storage_reason
 from holdfast.blocks.types import empty, evse
 from holdfast.payload import date_time, object_of, one_of
@@ -28,24 +28,24 @@ def report(station, now):
             status = station.site.status(place, connector, reserved & (1 << (place.id - 1)))
             if status != connector.queued:
                 connector.queued = status
-                _send_status(station, now, place.id, connector, status)
+                station.send(outbox.STATUS, "StatusNotification", now, (station, place, connector, status),
+                             _status, _told)
 
 
-def _send_status(station, now, evse_id, connector, status):
-    def build(at):
-        connector.told = None  # the CSMS may have it or not until it answers
-        return {
-            "timestamp": clock.rfc3339(station.clock.utc(at)),
-            "connectorStatus": status,
-            "evseId": evse_id,
-            "connectorId": connector.id,
-        }
+def _status(about, at):
+    station, place, connector, status = about
+    connector.told = None  # the CSMS may have it or not until it answers
+    return {
+        "timestamp": station.clock.text(at),
+        "connectorStatus": status,
+        "evseId": place.id,
+        "connectorId": connector.id,
+    }
 
-    def told(at, payload, error):
-        if error is None:
-            connector.told = status
 
-    station.send(outbox.STATUS, "StatusNotification", now, build, told)
+def _told(about, now, payload, error):
+    if error is None:
+        about[2].told = about[3]
 
 
 def prepare_reports(station, all_of_them):
@@ -57,16 +57,16 @@ def prepare_reports(station, all_of_them):
 
 def heartbeat(station, now):
     """Send a Heartbeat; its answer sets the clock."""
-
-    def answered(at, payload, error):
-        if payload:
-            station.set_clock(at, payload["currentTime"])
-
-    station.send(outbox.STATUS, "Heartbeat", now, _nothing, answered)
+    station.send(outbox.STATUS, "Heartbeat", now, station, _nothing, _time_told)
 
 
-def _nothing(at):
+def _nothing(station, at):
     return {}
+
+
+def _time_told(station, now, payload, error):
+    if payload:
+        station.set_clock(now, payload["currentTime"])
 
 
 def change_availability(station, now, request):

@@ -22,34 +22,35 @@ RECORD = "restart"  # holds the BootReasonEnumType of a restart that was asked f
 
 def boot(station, now):
     """Send BootNotification (B01.FR.01); its answer decides what else this station may do."""
-
-    def build(at):
-        charging_station = {
-            "model": station.config.model,
-            "vendorName": station.config.vendor_name,
-            "firmwareVersion": __version__,
-        }
-        if station.config.serial_number:
-            charging_station["serialNumber"] = station.config.serial_number
-        return {"chargingStation": charging_station, "reason": station.boot_reason}
-
-    def answered(at, payload, error):
-        interval = payload["interval"] if payload else 0
-        status = payload["status"] if payload else None
-        if error == "offline":
-            return  # the next link begins with a BootNotification
-        if status != "Accepted":
-            station.next_boot = at + (interval if interval > 0 else _OWN_INTERVAL) * 1000
-        station.log("info" if status == "Accepted" else "warning", "registration: %s" % (error or status))
-        station.registration = status
-        if status == "Accepted":
-            station.set_clock(at, payload["currentTime"])  # B01.FR.06
-            if interval > 0:
-                station.variables.assume("OCPPCommCtrlr.HeartbeatInterval", str(interval))  # B01.FR.04
-            availability.prepare_reports(station, True)  # B01.FR.05
-
     station.next_boot = None
-    station.send(outbox.BOOT, "BootNotification", now, build, answered)
+    station.send(outbox.BOOT, "BootNotification", now, station, _boot_notification, _registered)
+
+
+def _boot_notification(station, at):
+    charging_station = {
+        "model": station.config.model,
+        "vendorName": station.config.vendor_name,
+        "firmwareVersion": __version__,
+    }
+    if station.config.serial_number:
+        charging_station["serialNumber"] = station.config.serial_number
+    return {"chargingStation": charging_station, "reason": station.boot_reason}
+
+
+def _registered(station, now, payload, error):
+    interval = payload["interval"] if payload else 0
+    status = payload["status"] if payload else None
+    if error == "offline":
+        return  # the next link begins with a BootNotification
+    if status != "Accepted":
+        station.next_boot = now + (interval if interval > 0 else _OWN_INTERVAL) * 1000
+    station.log("info" if status == "Accepted" else "warning", "registration: %s" % (error or status))
+    station.registration = status
+    if status == "Accepted":
+        station.set_clock(now, payload["currentTime"])  # B01.FR.06
+        if interval > 0:
+            station.variables.assume("OCPPCommCtrlr.HeartbeatInterval", str(interval))  # B01.FR.04
+        availability.prepare_reports(station, True)  # B01.FR.05
 
 
 def reset(station, now, request):

@@ -73,12 +73,10 @@ def _judge(station, now, reservation_id, evse_id, kind, expiry):
         return "Rejected", "NotEnabled"  # H01.FR.01
     if evse_id is None and not variables.true("ReservationCtrlr.NonEvseSpecific"):
         return "Rejected", "UnsupportedParam"  # H01.FR.19
-    evses = station.site.evses
-    if evse_id is not None:
-        evses = [evse for evse in evses if evse.id == evse_id]
-        if not evses:
-            return "Rejected", "UnknownEvse"
-    if kind is not None and not any([evse.has_type(kind) for evse in evses]):
+    site = station.site
+    if evse_id is not None and site.evse(evse_id) is None:
+        return "Rejected", "UnknownEvse"
+    if kind is not None and not any([evse.has_type(kind) and evse_id in (None, evse.id) for evse in site.evses]):
         return "Rejected", "UnknownConnectorType"
     utc = station.clock.utc(now)
     if utc is None or expiry <= utc:
@@ -178,27 +176,27 @@ def report_endings(station, now):
     The record keeps the ending until the CSMS has confirmed it, so neither a lost link nor a reboot loses one. A cut
     between the confirmation and the removal of the record sends it twice: at least once is what is promised.
     """
-    for reservation in list(station.reservations.ended):
+    for reservation in station.reservations.ended:
         if not reservation.saved:
             reservation.saved = station.try_store(now, RECORDS + str(reservation.id), reservation.record())
         if reservation.saved and station.online() and not reservation.queued:
             reservation.queued = True
-            _send_update(station, now, reservation)
+            station.send(outbox.UPDATE, "ReservationStatusUpdate", now, (station, reservation), _update, _confirmed)
 
 
-def _send_update(station, now, reservation):
-    def build(at):
-        if reservation not in station.reservations.ended:
-            return None  # its id was given to a new reservation meanwhile
-        return {"reservationId": reservation.id, "reservationUpdateStatus": reservation.ended}
+def _update(about, at):
+    station, reservation = about
+    if reservation not in station.reservations.ended:
+        return None  # its id was given to a new reservation meanwhile
+    return {"reservationId": reservation.id, "reservationUpdateStatus": reservation.ended}
 
-    def confirmed(at, payload, error):
-        # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
-        if error != "offline" and reservation in station.reservations.ended:
-            station.reservations.ended.remove(reservation)
-            station.forget(RECORDS + str(reservation.id))
 
-    station.send(outbox.UPDATE, "ReservationStatusUpdate", now, build, confirmed)
+def _confirmed(about, now, payload, error):
+    # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
+    station, reservation = about
+    if error != "offline" and reservation in station.reservations.ended:
+        station.reservations.ended.remove(reservation)
+        station.forget(RECORDS + str(reservation.id))
 
 
 REQUESTS = (

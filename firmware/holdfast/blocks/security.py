@@ -38,25 +38,23 @@ def report(station, now):
         for event in station.security_events:
             if not event[2]:
                 event[2] = True
-                _send(station, now, event)
+                station.send(outbox.UPDATE, "SecurityEventNotification", now, (station, event), _event, _confirmed)
 
 
-def _send(station, now, event):
-    payload = event[0]
+def _event(about, at):
+    # What happened before the station knew the time gets its time now.
+    station, event = about
+    event[0]["timestamp"] = event[0]["timestamp"] or station.clock.text(event[1])
+    return event[0]
 
-    def build(at):
-        # What happened before the station knew the time gets its time now.
-        payload["timestamp"] = payload["timestamp"] or rfc3339(station.clock.utc(event[1]))
-        return payload
 
-    def confirmed(at, answer, error):
-        # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
-        if error != "offline":
-            station.security_events.remove(event)
-            if payload["type"] in _KEPT:
-                station.forget(RECORDS + payload["type"])
-
-    station.send(outbox.UPDATE, "SecurityEventNotification", now, build, confirmed)
+def _confirmed(about, now, payload, error):
+    # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
+    station, event = about
+    if error != "offline":
+        station.security_events.remove(event)
+        if event[0]["type"] in _KEPT:
+            station.forget(RECORDS + event[0]["type"])
 
 
 def load(station, name, data):

@@ -1,6 +1,6 @@
 """Block E on the wire: TransactionEvent. The policy is in holdfast/transactions.py."""
 
-from holdfast import clock, outbox, rpc, transactions
+from holdfast import outbox, rpc, transactions
 from holdfast.blocks.types import id_token_info, message_content
 from holdfast.payload import integer, number, object_of
 
@@ -24,36 +24,36 @@ def follow(station, now, evse, trigger, token=None, reason=None):
             variables.get("TxCtrlr.TxStartPoint").split(","), variables.get("TxCtrlr.TxStopPoint").split(","),
             new_id, token, reason):
         station.log("info", "EVSE %d: transaction %s, %s" % (evse.id, event.kind, event.trigger))
-        _tell(station, now, evse, event)
+        station.send(outbox.TRANSACTION, "TransactionEvent", now, (station, evse, event), _event, _answered,
+                     event.kind == "Updated" and event.token is None)  # what a token did must be heard (H01.FR.15)
 
 
-def _tell(station, now, evse, event):
-    def build(at):
-        info = {"transactionId": event.transaction_id, "chargingState": event.state}
-        _add(info, "stoppedReason", event.stopped_reason)
-        _add(info, "remoteStartId", event.remote_start_id)
-        payload = {
-            "eventType": event.kind,
-            "timestamp": clock.rfc3339(station.clock.utc(at)),
-            "triggerReason": event.trigger,
-            "seqNo": event.seq_no,
-            "transactionInfo": info,
-        }
-        # An id of 0 is an id: what is absent is None, nothing else.
-        _add(payload, "reservationId", event.reservation_id)
-        if event.token:
-            payload["idToken"] = {"idToken": event.token[0], "type": event.token[1]}
-        if event.evse_id is not None:
-            payload["evse"] = {"id": event.evse_id, "connectorId": event.connector_id}
-        return payload
+def _event(about, at):
+    station, _, event = about
+    info = {"transactionId": event.transaction_id, "chargingState": event.state}
+    _add(info, "stoppedReason", event.stopped_reason)
+    _add(info, "remoteStartId", event.remote_start_id)
+    payload = {
+        "eventType": event.kind,
+        "timestamp": station.clock.text(at),
+        "triggerReason": event.trigger,
+        "seqNo": event.seq_no,
+        "transactionInfo": info,
+    }
+    # An id of 0 is an id: what is absent is None, nothing else.
+    _add(payload, "reservationId", event.reservation_id)
+    if event.token:
+        payload["idToken"] = {"idToken": event.token[0], "type": event.token[1]}
+    if event.evse_id is not None:
+        payload["evse"] = {"id": event.evse_id, "connectorId": event.connector_id}
+    return payload
 
-    def answered(at, payload, error):
-        info = payload and payload.get("idTokenInfo")
-        if info and info["status"] != "Accepted" and evse.transaction and evse.transaction.id == event.transaction_id:
-            _token_refused(station, at, evse)
 
-    station.send(outbox.TRANSACTION, "TransactionEvent", now, build, answered,
-                 event.kind == "Updated" and event.token is None)  # what a token did must be heard (H01.FR.15)
+def _answered(about, now, payload, error):
+    station, evse, event = about
+    info = payload and payload.get("idTokenInfo")
+    if info and info["status"] != "Accepted" and evse.transaction and evse.transaction.id == event.transaction_id:
+        _token_refused(station, now, evse)
 
 
 def _add(payload, name, value):
