@@ -48,7 +48,7 @@ def _boot(mount):
             from esp32 import NVS
 
             nvs = NVS("holdfast")
-            nvs.set_blob("trouble", trouble)
+            nvs.set_blob("trouble", trouble[:100])  # as much as the agent reads
             nvs.commit()
         except OSError:
             pass  # then only the line above tells

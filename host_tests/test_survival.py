@@ -271,3 +271,56 @@ def test_a_crash_in_safe_mode_too_ends_at_the_repl(make_board):
     crashing(board, 4)
     board.read_until("holdfast: crashed in safe mode too: this is the REPL")
     board.read_until(PROMPT)
+
+
+def test_the_configuration_comes_back_after_the_file_system_was_lost(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(files(csms.url, variables=QUICK), size=512 * 4096)
+            await board.apower_on()
+            await (await csms.station()).registered()
+            await asyncio.sleep(0.5)  # the next lap of the timer
+            await board.apower_cut()
+            # On a real board the agent is frozen and stays; here it has to be put back.
+            image.build_image(board.image + ".new", image.firmware_files(), 512 * 4096)
+            with open(board.image + ".new", "rb") as new, open(board.image, "r+b") as flash:
+                flash.write(new.read())
+            nvs = json.loads(open(board.image + ".nvs").readline())
+            nvs["holdfast"]["trouble"] = ["b", list(b"file system damaged and formatted")]
+            with open(board.image + ".nvs", "r+") as file:
+                file.write(json.dumps(nvs) + "\n")
+            await board.apower_on()
+            await (await csms.station()).registered()
+            assert "file system damaged and formatted; brought back: /config.json" in "".join(
+                await board.acommand("crash"))
+
+    asyncio.run(situation())
+
+
+def test_a_configuration_that_was_removed_stays_removed(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(files(csms.url, variables=QUICK), size=512 * 4096)
+            await board.apower_on()
+            await (await csms.station()).registered()
+            await asyncio.sleep(0.5)
+            await board.apower_cut()
+            image.update_image(board.image, {}, ["config.json"])
+            await board.apower_on()
+            assert "config error: config.json: the file is missing" in await board.acommand("status")
+
+    asyncio.run(situation())
+
+
+def test_copies_that_are_forgotten_do_not_come_back(make_board):
+    board = make_board(files(), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    board.write("\x03")
+    board.read_until(PROMPT)
+    ask(board, "from holdfast import keep")
+    assert ask(board, "keep.keep('', agent.config), keep.keep('', agent.config)") == "(['/config.json'], [])"
+    ask(board, "import os; os.remove('/config.json')")
+    assert ask(board, "keep.restore()") == "['/config.json']"
+    ask(board, "os.remove('/config.json'); keep.forget()")
+    assert ask(board, "keep.restore(), os.listdir('/').count('config.json')") == "([], 0)"

@@ -54,6 +54,12 @@ class Agent:
         self.log = Log(self._time, echo=self._echo, keep=board.has_backup() and board.backup)
         self.console = Console(self)
         self.safe = board.crashes >= board.LIMIT
+        self._kept = False  # copies of the files that must not be lost
+        self._trouble = board.trouble()
+        if self._trouble:
+            from holdfast.keep import restore
+
+            self._trouble += "; brought back: " + (", ".join(restore()) or "none")
         self._build()
 
     def _build(self):
@@ -147,9 +153,9 @@ class Agent:
     # --- the tasks
 
     async def _main(self):
-        trouble = board.trouble()
-        if trouble:
-            self._report(trouble, ())
+        if self._trouble:
+            self._report(self._trouble, ())
+            self._trouble = None
         if board.crashes:
             self.log("warning", "crashes in a row: %d, started because of: %s" % (board.crashes, board.reason))
         # A heap that is collected only when it is full has what stays scattered all over it: after a load of
@@ -286,6 +292,11 @@ class Agent:
     def _open_contactors(self):
         if self.station:
             self.station.open_contactors()
+            if not self._kept and self.station and self.station.registration == "Accepted":
+                self._kept = True
+                from holdfast.keep import keep
+
+                keep(self.root, self.config)
 
     def _report(self, head, lines):
         """Tell of a crash, in the log and on flash."""

@@ -1,0 +1,69 @@
+"""Copies of the files that no station can do without, in NVS: they come back when the file system had to be formatted.
+
+config.json, and the certificates and the key that it names. Copied once the CSMS has accepted the station with them,
+and only when they have changed. NVS is a partition of its own; like the file system it can be read by whoever has the
+chip. Restored after nothing but a damaged file system: a configuration that somebody has removed stays removed.
+"""
+
+from binascii import crc32
+
+from holdfast import board
+from holdfast.config import PATH
+
+_MOST = 4  # files
+_LARGEST = 4000  # bytes of one with its path
+
+
+def keep(root, config):
+    """Copy the files of a configuration that works. Returns the paths of those that were copied now."""
+    copied = []
+    named = (config.ca_certificate, config.client_certificate, config.client_key)
+    for index, path in enumerate([root + PATH] + [path for path in named if path]):
+        try:
+            with open(path, "rb") as file:
+                content = path.encode() + b"\0" + file.read(_LARGEST)
+            mark = crc32(content) & 0x7FFFFFFF
+            if board.esp32 and len(content) <= _LARGEST and board.recall("mark%d" % index, -1) != mark:
+                nvs = board.esp32.NVS("holdfast")
+                nvs.set_blob("file%d" % index, content)
+                nvs.set_i32("mark%d" % index, mark)
+                nvs.commit()
+                copied.append(path)
+        except OSError:
+            pass  # no room, or no such file: then it cannot come back
+    return copied
+
+
+def restore():
+    """Write the files back that the file system does not have. Returns the paths of those that it took."""
+    found = []
+    for index in range(_MOST if board.esp32 else 0):
+        buffer = bytearray(_LARGEST)
+        try:
+            size = board.esp32.NVS("holdfast").get_blob("file%d" % index, buffer)
+        except OSError:  # never copied
+            continue
+        path, _, content = bytes(buffer[:size]).partition(b"\0")
+        path = path.decode()
+        try:
+            open(path, "rb").close()
+        except OSError:
+            try:
+                with open(path, "wb") as file:
+                    file.write(content)
+                found.append(path)
+            except OSError:
+                pass  # flash does not take it: then there is no configuration, which is told
+    return found
+
+
+def forget():
+    """Remove the copies: the station goes to somebody else."""
+    for index in range(_MOST if board.esp32 else 0):
+        nvs = board.esp32.NVS("holdfast")
+        for name in ("file%d", "mark%d"):
+            try:
+                nvs.erase_key(name % index)
+                nvs.commit()
+            except OSError:  # there was none
+                pass
