@@ -171,6 +171,9 @@ def test_ctrl_c_never_interrupts_a_flash_operation(make_board):
     board = make_board({"main.py": main}, program_us=2000, erase_us=20000)
     board.power_on()
     board.read_until("go")
+    before = board.flash.operations
+    while board.flash.operations == before:  # until the file is being written
+        pass
     board.write("\x03")
     assert "written" in board.read_until(PROMPT)
     assert ask(board, "len(open('f').read())") == "9000"

@@ -31,8 +31,11 @@ BACKLOG = 1024 * 1024  # bytes kept for a client of the serial port that does no
 
 # SIGINT raises KeyboardInterrupt wherever the interpreter is, also in the middle of littlefs, where no board does it.
 # So Ctrl-C waits for a moment in which the flash is quiet: nothing read for a while, no operation in progress. A
-# program that never leaves the flash alone is interrupted in the end nevertheless.
+# program that never leaves the flash alone is interrupted in the end nevertheless. In the middle of a garbage
+# collection it would leave the heap locked, so the best moment is one in which the program waits for something; one
+# that computes without a pause is given a little time to come to one.
 QUIET = 0.0003
+PAUSE_WANTED = 0.4  # s that a program which computes without a pause is waited for
 PATIENCE = 2.0
 # The unix port takes a second SIGINT, sent before it has seen the first, as an order to exit.
 INTERRUPT_PAUSE = 0.05
@@ -43,6 +46,21 @@ progress; kind is "program" or "erase", operation its number since the board was
 
 Counters = collections.namedtuple("Counters", "operations programs erases programmed violations")
 Counters.__doc__ = """Flash operations since the board was made, bytes programmed, and programs over unerased bytes."""
+
+
+def free_ports(*wanted):
+    """{wanted: a port of 127.0.0.1 that nobody has}, outside of the range where the system takes its own."""
+    found = {}
+    while len(found) < len(wanted):
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found[wanted[len(found)]] = port
+    return found
 
 
 class Flash:
@@ -134,6 +152,7 @@ class Chip:
         self.started = threading.Event()  # begun, or never will
         self._interrupted_at = 0
         self._patient_until = None  # while an interrupt is wanted
+        self._asleep_until = 0
         self._transfers = None
         self._look_at = 0
 
@@ -157,6 +176,7 @@ class Chip:
         """Ctrl-C: SIGINT as soon as `interrupt_when_quiet` finds the moment, unless one was sent just before."""
         now = time.monotonic()
         if now - self._interrupted_at >= INTERRUPT_PAUSE:
+            self._asleep_until = now + PAUSE_WANTED
             self._patient_until = now + PATIENCE
             self._transfers = None
 
@@ -175,11 +195,20 @@ class Chip:
             return
         self._look_at = now + QUIET
         before, self._transfers = self._transfers, self._reads()
-        if (self._transfers == before and not flash.busy()) or now > self._patient_until:
+        quiet = self._transfers == before and not flash.busy() and (self._asleep() or now > self._asleep_until)
+        if quiet or now > self._patient_until:
             self._patient_until = None
             self._interrupted_at = now
             if self.running():
                 self.process.send_signal(signal.SIGINT)
+
+    def _asleep(self):
+        """Does the program wait, for input or for time to pass?"""
+        try:
+            with open("/proc/%d/stat" % self.process.pid) as file:
+                return file.read().rpartition(")")[2].split()[0] == "S"
+        except OSError:
+            return True
 
     def _reads(self):
         """Changes with everything that the interpreter reads; it can not use the flash without reading."""
