@@ -19,7 +19,7 @@ PORT ?=
 PORT_WANTED = test -n "$(PORT)" || { echo "usage: make $@ PORT=/dev/ttyUSB0"; exit 2; }
 
 .PHONY: help setup run test fuzz csms station board size firmware types lint clean \
-	deploy
+	deploy provision console logs
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -67,6 +67,18 @@ firmware: $(READY)  ## build the image of a board: make firmware BOARD=name MICR
 deploy: $(READY)  ## the agent as .mpy files onto a stock MicroPython: make deploy PORT=…
 	@$(PORT_WANTED)
 	@$(BIN)/python -m tools.deploy $(PORT) $(if $(FORCE),--force)
+
+provision: $(READY)  ## tell a board who it is: make provision PORT=… [FILE=site.json] [BOARD=…]
+	@$(PORT_WANTED)
+	@$(BIN)/python -m tools.provision $(PORT) $(if $(FILE),--file "$(FILE)") $(if $(BOARD),--board $(BOARD)) $(if $(FORCE),--force)
+
+console: $(READY)  ## the console of a board, by mpremote; Ctrl-] leaves it: make console PORT=…
+	@$(PORT_WANTED)
+	@$(BIN)/mpremote connect $(PORT) repl
+
+logs: $(READY)  ## follow the log of a board: make logs PORT=… [LEVEL=warning]
+	@$(PORT_WANTED)
+	@$(BIN)/python -m tools.serial_console $(PORT) $(if $(LEVEL),--level $(LEVEL))
 
 types: $(READY)  ## the firmware against the type stubs of MicroPython on ESP32
 	@$(BIN)/python -m tools.stub_types

@@ -82,8 +82,8 @@ def log_level(line):
     return found and found[1]
 
 
-def follow(port, level, show):
-    """Show the log of the board at `port` from `level` on, what it has kept and then what comes, until Ctrl-C."""
+def follow(port, level, show, over=lambda: False):
+    """Show the log of the board at `port` from `level` on, what it has kept and then what comes, until `over()`."""
     wanted = LEVELS[LEVELS.index(level):]
 
     def take(line):
@@ -91,11 +91,11 @@ def follow(port, level, show):
             show(line[2:])
 
     told = False
-    while True:
+    while not over():
         try:
             with SerialConsole(port) as console:
                 told = False
-                _follow(console, take)
+                _follow(console, take, over)
         except serial.SerialException:
             if not told:
                 show("no port %s, waiting for it" % port)
@@ -103,7 +103,7 @@ def follow(port, level, show):
             time.sleep(0.5)
 
 
-def _follow(console, take):
+def _follow(console, take, over):
     """Pass on what the log has kept and then what comes; returns when the port is gone."""
     try:
         console.command("log on", 3)
@@ -116,9 +116,9 @@ def _follow(console, take):
     for line in known + [line for line in kept.log if line not in known]:
         take(line)
     lines = Lines(take)
-    while console.is_on:
+    while console.is_on and not over():
         try:
-            lines(console.read_until("\n", 1).encode())
+            lines(console.read_until("\n", 0.5).encode())
         except BoardError:
             pass  # nothing was said
 

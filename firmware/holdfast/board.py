@@ -148,6 +148,20 @@ def hold():
         _timer.init(period=1000, mode=machine.Timer.PERIODIC, callback=feed)
 
 
+def blob(key, content=None):
+    """The bytes of a key in NVS, at most 72, b"" where there are none; with `content`: put them there."""
+    found = bytearray(72)
+    try:
+        nvs = esp32.NVS("holdfast")
+        if content is None:
+            return bytes(found[:nvs.get_blob(key, found)])
+        nvs.set_blob(key, content)
+        nvs.commit()
+    except (AttributeError, OSError):  # no NVS, or nothing in it
+        pass
+    return b""
+
+
 def network():
     """The module `network` of this board. ImportError where there is none."""
     import network

@@ -8,6 +8,7 @@ import json
 import sys
 
 import holdfast
+from holdfast import board
 
 PATH = "/config.json"
 PORTS = {"ws": 80, "wss": 443}  # schemes that can be dialled, with the port where the URL names none
@@ -68,6 +69,10 @@ def load(content):
         values = json.loads(content)
     except ValueError:
         raise ConfigError("", "not JSON")
+    if type(values) is dict:
+        _recall(values, "password", "csms_url")
+        network = values.get("network")
+        _recall(network.get("wifi") if type(network) is dict else None, "wifi_password", "ssid")
     from holdfast.config_rules import fault_of
 
     fault = fault_of(values)
@@ -75,6 +80,17 @@ def load(content):
     if fault:
         raise ConfigError(*fault)
     return Config(values)
+
+
+def _recall(place, key, beside):
+    """Take a password that the file does not have from NVS. There it follows a hash of whom it was given for."""
+    if type(place) is dict and "password" not in place and type(place.get(beside)) is str:
+        secret = board.blob(key)
+        if secret:
+            from hashlib import sha256
+
+            if secret[:8] == sha256(place[beside].encode()).digest()[:8]:
+                place["password"] = str(secret[8:], "utf-8")
 
 
 def read(path=PATH):

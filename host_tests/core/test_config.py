@@ -1,8 +1,9 @@
 """The configuration file: every field checked, every error named."""
 
 import json
+from hashlib import sha256
 
-from holdfast import config
+from holdfast import board, config
 from holdfast.config import ConfigError
 
 
@@ -202,3 +203,46 @@ def test_initial_variables_are_strings_of_the_device_model():
         "variables.OCPPCommCtrlr.HeartbeatInterval: not a string")
     assert refusal(good(variables=[])) == "variables: not an object"
     assert refusal(good(variables={"Nonsense.Name": "1"})).startswith("variables.Nonsense.Name: ")
+
+
+def with_secrets(secrets, values):
+    """What load makes of the values on a board whose NVS has these secrets: {key: (whom for, password)}."""
+    original = board.blob
+    board.blob = lambda key: key in secrets and (
+        sha256(secrets[key][0].encode()).digest()[:8] + secrets[key][1].encode()) or b""
+    try:
+        return config.load(json.dumps(values))
+    finally:
+        board.blob = original
+
+
+def test_a_password_that_the_file_does_not_have_comes_from_nvs():
+    secrets = {"password": ("ws://csms.example:9000/ocpp", "fedcba9876543210"), "wifi_password": ("home", "12345678")}
+    loaded = with_secrets(secrets, good(password=None, network={"wifi": {"ssid": "home"}}))
+    assert loaded.password == "fedcba9876543210" and loaded.security_profile == 1
+    assert loaded.network["wifi"]["password"] == "12345678"
+
+
+def test_a_password_in_the_file_is_the_one_that_counts():
+    secrets = {"password": ("ws://csms.example:9000/ocpp", "fedcba9876543210"), "wifi_password": ("home", "12345678")}
+    loaded = with_secrets(secrets, good(network={"wifi": {"ssid": "home", "password": "87654321"}}))
+    assert loaded.password == "0123456789abcdef"
+    assert loaded.network["wifi"]["password"] == "87654321"
+
+
+def test_a_password_is_not_given_to_somebody_else():
+    secrets = {"password": ("ws://csms.example/", "fedcba9876543210"), "wifi_password": ("office", "12345678")}
+    loaded = with_secrets(secrets, good(password=None, network={"wifi": {"ssid": "home"}}))
+    assert loaded.password is None and loaded.security_profile == 0
+    assert "password" not in loaded.network["wifi"]
+
+
+def test_what_is_in_nvs_does_not_hide_what_is_wrong_with_the_file():
+    secrets = {"password": ("ws://csms.example/", "fedcba9876543210"), "wifi_password": ("home", "12345678")}
+    for values in ([], {}, {"csms_url": 1}, good(network=1), good(network={"wifi": 1}), good(network={"wifi": {}})):
+        try:
+            with_secrets(secrets, values)
+        except ConfigError:
+            pass
+        else:
+            raise AssertionError("accepted: %r" % (values,))
