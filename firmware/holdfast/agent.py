@@ -267,6 +267,11 @@ class Agent:
                     self.restart("ApplicationReset")
             elif now >= board.HEALTHY:
                 board.forgive()
+            if not self._kept and self.station and self.station.registration == "Accepted":
+                self._kept = True
+                from holdfast.keep import keep
+
+                keep(self.root, self.config)
             self.log.save()
             if self._restart:
                 await self._farewell()
@@ -292,11 +297,6 @@ class Agent:
     def _open_contactors(self):
         if self.station:
             self.station.open_contactors()
-            if not self._kept and self.station and self.station.registration == "Accepted":
-                self._kept = True
-                from holdfast.keep import keep
-
-                keep(self.root, self.config)
 
     def _report(self, head, lines):
         """Tell of a crash, in the log and on flash."""
