@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WASM := tools/wasm/node_modules/.ready
+BROWSER := tools/browser/node_modules/.ready
 
 # Any MicroPython unix binary can stand in for the one from PyPI: make test MICROPYTHON=/path/to/micropython
 MICROPYTHON ?= $(CURDIR)/$(BIN)/micropython
@@ -24,7 +25,7 @@ PORT_WANTED = test -n "$(PORT)" || { echo "usage: make $@ PORT=/dev/ttyUSB0"; ex
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-setup: $(READY) $(WASM)  ## install what the desk needs, pinned, into .venv and tools/wasm
+setup: $(READY) $(WASM) $(BROWSER)  ## install what the desk needs, pinned, into .venv, tools/wasm and tools/browser
 
 $(READY): requirements.txt
 	@echo "holdfast: installing the pinned requirements into $(VENV) (once, about a minute)"
@@ -38,6 +39,11 @@ $(WASM): tools/wasm/package.json tools/wasm/package-lock.json
 	@command -v npm >/dev/null || { echo "holdfast needs node and npm for the memory figures"; exit 1; }
 	@cd tools/wasm && npm ci --silent --no-audit --no-fund
 	@touch $@
+
+$(BROWSER): tools/browser/package.json tools/browser/package-lock.json
+	@echo "holdfast: installing a Chromium without windows, which tests the installer's page (npm, once, 80 MB)"
+	@cd tools/browser && npm ci --silent --no-audit --no-fund && touch $(abspath $@) \
+	  || echo "holdfast: no Chromium: its test is skipped"
 
 run: $(READY)  ## play the reservation story: a development CSMS and a virtual charger, end to end
 	@$(BIN)/python -m tools.story
@@ -87,4 +93,4 @@ lint: $(READY)  ## style, and the rules of the house
 	@$(BIN)/ruff check firmware host_tests tools
 
 clean:  ## remove what the commands made
-	@rm -rf $(VENV) build tools/wasm/node_modules .pytest_cache .hypothesis .ruff_cache
+	@rm -rf $(VENV) build tools/wasm/node_modules tools/browser/node_modules .pytest_cache .hypothesis .ruff_cache

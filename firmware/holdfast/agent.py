@@ -50,7 +50,7 @@ class Agent:
     def __init__(self, root=""):
         self.now = Monotonic(time.ticks_ms, time.ticks_diff)
         self.root = root
-        self.station = self.network = None
+        self.station = self.network = self.web = self._button = None
         self.log = Log(self._time, echo=self._echo, keep=board.has_backup() and board.backup)
         self.console = Console(self)
         self.safe = board.crashes >= board.LIMIT
@@ -103,6 +103,8 @@ class Agent:
         except KeyboardInterrupt:
             self._open_contactors()
             self.log.save()
+            if self.web:
+                self.web.close()
             board.end(board.ON_PURPOSE)
             board.hold()
             if self.link:
@@ -151,6 +153,14 @@ class Agent:
         return gc.mem_alloc(), gc.mem_free()
 
     # --- the tasks
+    def page(self, how, minutes=None):
+        """Switch the installer's web page; see `switch` in web/server.py. Raises ValueError."""
+        try:
+            from holdfast.web.server import switch
+        except ImportError:
+            raise ValueError("this image has no web page")
+        return switch(self, how, minutes)
+
 
     async def _main(self):
         if self._trouble:
@@ -167,8 +177,31 @@ class Agent:
         self._start()
         asyncio.create_task(self._keep("console", self._console))
         await self._keep("timer", self._timer)
+        self._offer_page()
 
     def _join(self):
+    def _offer_page(self):
+        first = self.config_error and self.config_error.endswith(config.MISSING)
+        after = board.recall("web")  # it has written a configuration, and somebody waits for the effect
+        if after:
+            board.remember("web", 0)
+        if first or after or self.safe:
+            self._open_page(0 if first else None)
+        if self.config and "button" in self.config.web:
+            try:
+                from holdfast.web.button import Button
+
+                self._button = Button(board.button(self.config.web["button"]))
+            except (ImportError, ValueError) as error:
+                self.log("error", "web page: no button: %s" % error)
+
+    def _open_page(self, minutes=None):
+        try:
+            for line in self.page("on", minutes):
+                self._show("# %s\n" % line)  # not in the log: there may be a password in it
+        except ValueError as error:
+            self.log("warning", "no web page: %s" % error)
+
         from holdfast.network import Network
 
         try:
@@ -268,6 +301,8 @@ class Agent:
             elif now >= board.HEALTHY:
                 board.forgive()
             if not self._kept and self.station and self.station.registration == "Accepted":
+            if self._button and self._button.pressed(now):
+                self._open_page()
                 self._kept = True
                 from holdfast.keep import keep
 

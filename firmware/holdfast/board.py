@@ -6,6 +6,7 @@ starts without its station: safe mode. Where there is no `machine` or `esp32` no
 """
 
 import sys
+from binascii import hexlify
 
 try:
     import machine
@@ -160,6 +161,18 @@ def blob(key, content=None):
     except (AttributeError, OSError):  # no NVS, or nothing in it
         pass
     return b""
+
+
+def identity():
+    """Six hexadecimal digits that tell this board from others."""
+    return hexlify(getattr(machine, "unique_id", lambda: bytes(3))()[-3:]).decode()
+
+
+def button(number):
+    """The pin of a button that is low while it is pressed. Raises ValueError, also where there are no pins."""
+    if not hasattr(machine, "Pin"):
+        raise ValueError("no pins here")
+    return machine.Pin(number, machine.Pin.IN, machine.Pin.PULL_UP)
 
 
 def network():

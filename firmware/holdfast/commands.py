@@ -74,6 +74,7 @@ class Commands:
             ("flash", "", lambda now: self._debug("flash", now)),
             ("tasks", "", lambda now: self._debug("tasks", now)),
             ("trace", "on|off", lambda now, how: self._debug("trace", now, how)),
+            ("web", "on|off|password [MINUTES]", lambda now, how, minutes=None: self.agent.page(how, minutes)),
         )
         if self.agent.safe:
             own += (("resume", "", self._resume),)

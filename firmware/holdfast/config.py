@@ -11,6 +11,7 @@ import holdfast
 from holdfast import board
 
 PATH = "/config.json"
+MISSING = "the file is missing"
 PORTS = {"ws": 80, "wss": 443}  # schemes that can be dialled, with the port where the URL names none
 
 
@@ -49,6 +50,7 @@ class Config:
         self.message_limit = 8192  # bytes of a message from the CSMS
         self.network = None  # see network.py; None: somebody else looks after it
         self.watchdog = 30  # s without progress after which the board is reset, 0: never
+        self.web = {}  # the installer's page: "button", a pin, low while pressed, and "minutes" until it goes off
         self.variables = {}
         for name in values:
             setattr(self, name, values[name])
@@ -99,7 +101,7 @@ def read(path=PATH):
         with open(path, "rb") as file:
             content = str(file.read(), "utf-8")
     except OSError:
-        raise ConfigError("", "the file is missing")
+        raise ConfigError("", MISSING)
     except ValueError:
         raise ConfigError("", "not UTF-8")
     return load(content)

@@ -96,6 +96,7 @@ def fault_of(values):
         "network?", _network,
         "watchdog?", _expect("not 0 (off) or 10 to 300 seconds",  # a TLS handshake takes some
                              lambda value: type(value) is int and (value == 0 or 10 <= value <= 300)),
+        "web?", object_of("button?", integer_between(0, 48), "minutes?", integer_between(1, 1440)),
         "variables?", _variables,
     )(values)
     if fault:

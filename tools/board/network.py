@@ -5,6 +5,8 @@ Pages of docs.micropython.org/en/latest, for what they promise:
 * library/network.WLAN.html: most methods want an active interface; status() is one of STAT_...; isconnected() is True
   with an address only; config(reconnects=n) says how often the driver itself tries again, 0 never, -1 for ever, which
   is how it begins (esp32/quickref.html#wlan: it then stays STAT_CONNECTING for ever, whatever is wrong).
+* the same page: an access point takes ssid, security, key and max_clients by config(); its address is its own from the
+  start, here the host's (see ports.py).
 * library/network.LAN.html and esp32/quickref.html#lan: mdc, mdio, phy_type and phy_addr are wanted, active(True) starts
   it, isconnected() says whether the link is up.
 
@@ -15,6 +17,7 @@ and "cable" for the socket. The virtual board reads it from a file, so that a te
 import json
 
 STA_IF, AP_IF = 0, 1
+AUTH_WPA2_PSK = 3
 STAT_IDLE, STAT_CONNECTING, STAT_GOT_IP = 1000, 1001, 1010
 STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD, STAT_BEACON_TIMEOUT, STAT_ASSOC_FAIL = 201, 202, 200, 203
 PHY_LAN8710, PHY_LAN8720, PHY_IP101, PHY_RTL8201, PHY_DP83848, PHY_KSZ8041, PHY_KSZ8081 = range(1, 8)
@@ -108,6 +111,13 @@ class WLAN(_Interface):
         if parameter == "reconnects":
             return self._reconnects
         self._reconnects = values.get("reconnects", self._reconnects)
+        if self is _interfaces.get(AP_IF):
+            if not self._active:
+                raise OSError("Wifi Not Started")
+            if len(values.get("key", "12345678")) < 8:
+                raise OSError("Wifi Unknown Error 0x300a")  # ESP_ERR_WIFI_PASSWORD
+            self.settings = values
+            self._address = "127.0.0.1"
 
     def isconnected(self):
         return self.status() == STAT_GOT_IP

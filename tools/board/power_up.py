@@ -15,6 +15,7 @@ import esp32
 import machine
 import network
 import nor
+import ports
 import rtc
 import vfs
 
@@ -28,13 +29,15 @@ def run(main_globals):
     machine.power_up(supervisor, int(cause), binascii.unhexlify(unique_id))
     esp32.power_up(image)
     network.power_up(directory)
+    ports.power_up(directory)
     with open(sys.modules["power_up"].__file__.rsplit("/", 3)[0] + "/firmware/_boot.py") as file:
         frozen_boot = file.read()
 
     for module in (machine, esp32, network):
         sys.modules[module.__name__] = module
     sys.modules["time"] = rtc
-    for name in ("power_up", "nor", "rtc"):
+    sys.modules["socket"] = ports
+    for name in ("power_up", "nor", "ports", "rtc"):
         sys.modules.pop(name, None)
     sys.path[:] = ["", ".frozen", "/lib"]
     sys.argv[:] = []

@@ -1,0 +1,210 @@
+"""The page's access point, name server and web server: sockets that never wait, looked at by one task.
+
+At most CONNECTIONS at a time, each for one request and a few seconds; whoever comes then waits in the queue of the
+network stack. They are bound to the access point's address, so nobody reaches them over the other network. Password and
+Wi-Fi key are made by chance for each board and shown once, on the console; NVS has the key and a hash of the password.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+import sys
+
+import holdfast
+from holdfast import board, config
+from holdfast.web.dns import answer
+from holdfast.web.http import Request
+from holdfast.web.site import Site, hashed, new_code
+
+CONNECTIONS = 2
+MINUTES = 10  # without use until the page goes off
+_SILENT = 2000  # ms for a connection to say something: browsers open some in advance
+_PATIENCE = 5000  # ms for a request to come, and for its answer to go
+_LINGER = 1000  # ms for the other side to close: what it still sends would turn a close into a reset
+
+
+class _Connection:
+    def __init__(self, stream, now):
+        stream.setblocking(False)
+        self.stream = stream
+        self._request = Request()
+        self._left = None  # of the answer
+        self._deadline = now + _SILENT
+
+    def step(self, now, site):
+        """Do what can be done without waiting. False: it is over."""
+        try:
+            if self._left is None:
+                data = self.stream.recv(512)
+                request = self._request
+                if not request.body and not request.method:
+                    self._deadline = now + _PATIENCE
+                request.feed(data)
+                if request.status:
+                    self._left = memoryview(site.answer(now, request))
+                    self._deadline = now + _PATIENCE
+            if self._left:
+                self._left = self._left[self.stream.send(self._left):]
+                self._deadline = now + _LINGER
+            elif self._left is not None and not self.stream.recv(512):
+                return False
+        except OSError as error:
+            if error.errno != 11:  # EAGAIN
+                return False
+        except (MemoryError, RuntimeError):  # no room now: a page is no reason to disturb a charger
+            return False
+        return now < self._deadline
+
+
+class Web:
+    """The page, on. `minutes` without use until it goes off, 0: never. Raises OSError; ImportError without Wi-Fi."""
+
+    def __init__(self, agent, codes, minutes):
+        self.minutes = minutes
+        self._over = False
+        self.log = agent.log
+        self.random = os.urandom
+        self._agent = agent
+        self._open = []
+        self._sockets = []
+        network = board.network()
+        self._point = point = network.WLAN(network.AP_IF)
+        try:
+            # Most methods want an active interface (library/network.WLAN); nobody listens before the key is set.
+            point.active(True)
+            point.config(ssid=name(), security=network.AUTH_WPA2_PSK, key=codes[:12].decode(), max_clients=CONNECTIONS)
+            self.address = point.ifconfig()[0]
+            self._bind(53, socket.SOCK_DGRAM)
+            self._bind(80, socket.SOCK_STREAM)
+            self._sockets[1].listen(CONNECTIONS)
+        except OSError:
+            self.close()
+            raise
+        self._octets = bytes([int(part) for part in self.address.split(".")])
+        self._site = Site(agent.now(), self, codes[12:])
+
+    def _bind(self, port, kind):
+        made = socket.socket(socket.AF_INET, kind)
+        self._sockets.append(made)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(socket.getaddrinfo(self.address, port)[0][-1])
+        made.setblocking(False)
+
+    async def run(self):
+        """The task: until the page is off."""
+        try:
+            while not self._over:
+                self.step(self._agent.now())
+                await asyncio.sleep_ms(10 if self._open else 50)
+        finally:
+            self.close()
+
+    def step(self, now):
+        """One look at everything, at monotonic ms `now`."""
+        try:
+            query, sender = self._sockets[0].recvfrom(512)
+            found = answer(query, self._octets)
+            if found:
+                self._sockets[0].sendto(found, sender)
+        except OSError:
+            pass  # nobody asks, or nobody is there any more
+        try:
+            if len(self._open) < CONNECTIONS:
+                self._open.append(_Connection(self._sockets[1].accept()[0], now))
+        except OSError:
+            pass  # nobody comes
+        for connection in self._open[:]:
+            if not connection.step(now, self._site):
+                connection.stream.close()
+                self._open.remove(connection)
+        if self._site.wish:
+            if not self._open:
+                if self._site.wish == "restart":
+                    # On after the restart too: whoever changed something wants to see the effect.
+                    board.remember("web", 1)
+                    self._agent.restart("LocalReset")
+                self.close()
+        elif self.minutes and now - self._site.used > 60_000 * self.minutes:
+            self.close()
+            self.log("info", "web page: off, nobody uses it")
+
+    def close(self):
+        """Switch the page and its access point off, and make room for other things. Safe to repeat."""
+        if self._over:
+            return
+        self._over = True
+        for ours in self._sockets + [connection.stream for connection in self._open]:
+            ours.close()
+        self._sockets = self._open = []
+        if self._agent.web is self:
+            self._agent.web = None
+        self._point.active(False)
+        for module in list(sys.modules):
+            if module.startswith("holdfast.web"):
+                sys.modules.pop(module)
+        holdfast.web = None
+        gc.collect()
+
+    # --- for the site
+
+    def show(self, command):
+        lines = self._agent.console.execute("log 20" if command == "log" else command, self._agent.now())
+        return [line for line in lines if line != "ok"]
+
+    def read(self):
+        try:
+            with open(self._agent.root + config.PATH, "rb") as file:
+                return str(file.read(), "utf-8")
+        except (OSError, ValueError):
+            return ""
+
+    def write(self, text):
+        # littlefs has the old file until the new one is closed.
+        with open(self._agent.root + config.PATH, "wb") as file:
+            file.write(text.encode())
+
+    def keep(self, key, content):
+        board.blob(key, content)
+        return board.blob(key) == content
+
+
+def name():
+    """Of the access point."""
+    return "Holdfast-" + board.identity()
+
+
+def switch(agent, how, minutes=None):
+    """Do what the console's command `web` says; returns lines that say what is. Raises ValueError.
+
+    `how`: "on", "off", or "password" for new codes. `minutes`: None as configured, 0 for ever.
+    """
+    if how not in ("on", "off", "password"):
+        raise ValueError("not '%s'" % how)
+    if not 0 <= (minutes or 0) <= 1440:
+        raise ValueError("MINUTES out of range")
+    if minutes is None:
+        minutes = agent.config.web.get("minutes", MINUTES) if agent.config else MINUTES
+    if agent.web and how != "on":
+        agent.web.close()
+    if how == "off":
+        return []
+    codes = board.blob("web_codes")  # the Wi-Fi key, then what is kept of the password
+    lines = []
+    if how != "on" or len(codes) != 60:
+        key, password = [new_code(os.urandom(12)) for _ in range(2)]
+        codes = key.encode() + hashed(password, os.urandom(16))
+        board.blob("web_codes", codes)
+        lines = ["Wi-Fi: " + name(), "Wi-Fi key: " + key, "password: " + password]
+    if how == "password":
+        return lines
+    if agent.web:
+        agent.web.minutes = minutes
+    else:
+        try:
+            agent.web = Web(agent, codes, minutes)
+        except (OSError, ImportError) as error:
+            raise ValueError("no access point: %s" % error)
+        asyncio.create_task(agent.web.run())
+    return lines + ["web page: http://%s/ in Wi-Fi %s, %s" % (
+        agent.web.address, name(), "off after %d minutes without use" % minutes if minutes else "not off by itself")]

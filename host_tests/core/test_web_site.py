@@ -1,0 +1,404 @@
+"""Who may see and change what on the installer's page: password, session, token, origin, limits, configuration."""
+
+import json
+from hashlib import sha256
+
+from holdfast.web.button import LONG, Button
+from holdfast.web.http import Request
+from holdfast.web.site import ALLOWANCE, COST, IDLE, NESTED, PENALTY, Site, hashed, new_code
+
+HOST = "192.168.4.1"
+PASSWORD = "abcdefghijkm"
+GOOD = {"station_id": "CS-1", "csms_url": "ws://csms/ocpp", "evses": [{"connectors": ["cType2"]}],
+        "password": "a-secret-of-16-characters"}
+
+
+class Edge:
+    address = HOST
+
+    def __init__(self, config=None):
+        self.lines = []
+        self.text = json.dumps(config) if config else ""
+        self.drawn = 0
+        self.fails = False
+        self.nvs = None
+
+    def random(self, count):
+        self.drawn += 1
+        return bytes([self.drawn]) * count
+
+    def log(self, level, text):
+        self.lines.append(text)
+
+    def show(self, command):
+        return [command + ": shown"]
+
+    def read(self):
+        return self.text
+
+    def keep(self, key, content):
+        if self.nvs is not None:
+            self.nvs[key] = content
+            return True
+
+    def write(self, text):
+        if self.fails:
+            raise OSError(28)
+        self.text = text
+
+
+class Phone:
+    """A browser: keeps the cookie, sends the token and its origin, and takes its time."""
+
+    def __init__(self, config=None, login=True):
+        self.edge = Edge(config)
+        self.now = 1000
+        self.site = Site(self.now, self.edge, hashed(PASSWORD, b"salt" * 4))
+        self.cookie = self.token = self.head = ""
+        self.host = HOST
+        self.origin = "http://" + HOST
+        if login:
+            assert self.login() == 200
+            self.token = json.loads(self.ask("/config"))["token"]
+
+    def login(self, password=PASSWORD):
+        self.ask("/login", {"password": password})
+        if "Set-Cookie: " in self.head:
+            self.cookie = self.head.split("Set-Cookie: ")[1].split(";")[0]
+        return self.status
+
+    def ask(self, path, body=None, method=None):
+        self.now += COST
+        data = b"" if body is None else json.dumps(body).encode()
+        lines = ["%s %s HTTP/1.1" % (method or ("GET" if body is None else "POST"), path), "Host: " + self.host,
+                 "Cookie: theme=dark; " + self.cookie, "X-Token: " + self.token, "Content-Length: %d" % len(data)]
+        if self.origin:
+            lines.append("Origin: " + self.origin)
+        request = Request()
+        request.feed("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+        assert request.status == 200
+        head, _, body = self.site.answer(self.now, request).partition(b"\r\n\r\n")
+        self.head = head.decode() + "\r\n"
+        self.status = int(self.head.split(" ")[1])
+        return body
+
+
+# --- who gets in
+
+
+def test_the_page_itself_is_for_everybody_and_holds_nothing():
+    phone = Phone(GOOD, login=False)
+    assert phone.ask("/")[:2] == b"\x1f\x8b" and phone.status == 200
+    assert "Content-Encoding: gzip" in phone.head and "frame-ancestors 'none'" in phone.head
+
+
+def test_nothing_else_without_a_session():
+    phone = Phone(GOOD, login=False)
+    for path in ("/config", "/show/status", "/show/log", "/nothing"):
+        assert phone.ask(path) == b"" and phone.status == 401, path
+    for path in ("/config", "/off"):
+        assert phone.ask(path, {}) == b"" and phone.status == 401, path
+    assert phone.site.wish is None
+
+
+def test_the_password_opens_a_session():
+    phone = Phone()
+    assert phone.ask("/show/status") == b"status: shown"
+    assert "HttpOnly" in phone.site._login(phone.now, b'{"password": "abcdefghijkm"}').decode()
+
+
+def test_the_cookie_is_for_this_page_only():
+    phone = Phone(login=False)
+    phone.login()
+    assert "; HttpOnly; SameSite=Strict" in phone.head
+
+
+def test_wrong_passwords_of_every_kind():
+    for wrong in ("", "abcdefghijkM", None, 5, [], {"a": 1}, PASSWORD + " "):
+        phone = Phone(login=False)
+        assert phone.login(wrong) == 403 and not phone.cookie, wrong
+        assert phone.ask("/config") == b"" and phone.status == 401
+
+
+def test_a_login_that_is_no_object_is_wrong():
+    for wrong in ([], "x", 7):
+        phone = Phone(login=False)
+        phone.ask("/login", wrong)
+        assert phone.status == 403, wrong
+
+
+def test_a_second_login_ends_the_first_session():
+    phone = Phone()
+    first = phone.cookie
+    phone.login()
+    assert phone.cookie != first
+    phone.cookie = first
+    phone.ask("/config")
+    assert phone.status == 401
+
+
+def test_a_session_is_over_when_nobody_uses_it():
+    phone = Phone()
+    phone.now += IDLE - COST
+    phone.ask("/config")
+    assert phone.status == 200
+    phone.now += IDLE
+    phone.ask("/config")
+    assert phone.status == 401
+
+
+def test_only_who_is_logged_in_keeps_the_page_on():
+    phone = Phone()
+    used = phone.site.used
+    phone.cookie = ""
+    for path in ("/", "/config", "/generate_204"):
+        phone.ask(path)
+    assert phone.site.used == used
+
+
+def test_passwords_are_random_and_can_be_typed():
+    code = new_code(bytes(range(12)))
+    assert len(code) == 12 and not [letter for letter in code if letter in "l1o0" or letter.upper() == letter > "9"]
+    assert new_code(bytes(range(1, 13))) != code
+    assert PASSWORD.encode() not in hashed(PASSWORD, b"salt" * 4)
+
+
+# --- limits
+
+
+def test_each_wrong_password_doubles_the_wait():
+    phone = Phone(login=False)
+    for wait in (1, 2, 4, 8, 16, 32, 64, 64):
+        assert phone.login("wrong") == 403
+        phone.now += wait * PENALTY - 2 * COST
+        assert phone.login(PASSWORD) == 429 and "Retry-After: 1\r\n" in phone.head, wait
+        phone.now += COST
+    assert phone.login() == 200
+
+
+def test_the_right_password_ends_the_waiting():
+    phone = Phone(login=False)
+    phone.login("wrong")
+    phone.now += PENALTY
+    assert phone.login() == 200
+    assert phone.login("wrong") == 403
+    phone.now += PENALTY
+    assert phone.login() == 200
+
+
+def test_wrong_passwords_are_in_the_log_without_themselves():
+    phone = Phone(login=False)
+    phone.login("my-other-password")
+    assert phone.edge.lines == ["web page: wrong password, number 1"]
+
+
+def test_too_many_requests_are_put_off():
+    phone = Phone()
+    phone.now += ALLOWANCE
+    statuses = []
+    for _ in range(ALLOWANCE // COST + 5):
+        phone.ask("/")
+        phone.now -= COST
+        statuses.append(phone.status)
+    assert statuses[:30] == [200] * 30 and statuses[len(statuses) - 3:] == [429] * 3
+    phone.now += COST
+    phone.ask("/")
+    assert phone.status == 200
+
+
+# --- other sites
+
+
+def test_a_change_wants_the_token_of_the_session():
+    phone = Phone(GOOD)
+    for token in ("", "id=", phone.token[:-1], phone.cookie):
+        phone.token = token
+        phone.ask("/off", {})
+        assert phone.status == 403 and phone.site.wish is None
+
+
+def test_a_change_wants_the_origin_of_the_page():
+    phone = Phone(GOOD)
+    for origin in (None, "null", "http://evil.example", "https://" + HOST, "http://%s:8080" % HOST):
+        phone.origin = origin
+        phone.ask("/off", {})
+        assert phone.status == 403 and phone.site.wish is None, origin
+
+
+def test_a_login_from_another_site_is_refused_and_counts_for_nothing():
+    phone = Phone(login=False)
+    phone.origin = "http://evil.example"
+    assert phone.login() == 403
+    phone.origin = "http://" + HOST
+    assert phone.login() == 200
+
+
+def test_a_name_that_was_made_to_point_here_gets_nothing():
+    phone = Phone(GOOD)
+    phone.host = "evil.example"
+    phone.origin = "http://evil.example"
+    for path, body in (("/config", None), ("/config", GOOD), ("/off", {})):
+        assert phone.ask(path, body) == b"" and phone.status == 302
+    assert phone.site.wish is None
+
+
+def test_phones_that_look_for_the_internet_are_shown_the_page():
+    phone = Phone(login=False)
+    for host, path in (
+            ("connectivitycheck.gstatic.com", "/generate_204"), ("captive.apple.com", "/hotspot-detect.html"),
+            ("www.msftconnecttest.com", "/connecttest.txt"), ("detectportal.firefox.com", "/canonical.html"),
+            ("www.msftncsi.com", "/ncsi.txt")):
+        phone.host = host
+        phone.ask(path)
+        assert phone.status == 302 and "Location: http://%s/\r\n" % HOST in phone.head, host
+
+
+def test_methods_that_nobody_needs_change_nothing():
+    phone = Phone(GOOD)
+    for method in ("PUT", "DELETE", "HEAD", "OPTIONS", "get"):
+        phone.ask("/config", method=method)
+        assert phone.status == 404, method
+
+
+# --- what can be seen
+
+
+def test_only_commands_that_show_something_can_be_asked_for():
+    phone = Phone()
+    for command in ("status", "reservations", "log", "memory", "flash"):
+        assert phone.ask("/show/" + command) == (command + ": shown").encode()
+    for command in ("reboot", "reserve", "cancel 1", "", "status/", "../config"):
+        phone.ask("/show/" + command.split(" ")[0])
+        assert phone.status == 404, command
+
+
+def test_secrets_never_come_out():
+    config = dict(GOOD)
+    config["network"] = {"wifi": {"ssid": "Depot", "password": "wifi-password"}}
+    phone = Phone(config)
+    shown = phone.ask("/config").decode()
+    assert "Depot" in shown and "secret" not in shown and "wifi-password" not in shown
+
+
+def test_a_configuration_that_is_broken_is_shown_as_far_as_it_can_be():
+    for text in ("", "{", "[]", '{"network": 5}', '{"network": {"wifi": null}}'):
+        phone = Phone()
+        phone.edge.text = text
+        phone.ask("/config")
+        assert phone.status == 200, text
+
+
+# --- what can be changed
+
+
+def changed(phone, **values):
+    config = dict(GOOD)
+    config.update(values)
+    for name in values:
+        if values[name] is None:
+            config.pop(name)
+    answer = phone.ask("/config", config)
+    return json.loads(answer) if answer else None
+
+
+def test_a_configuration_that_is_right_is_written_and_wants_a_restart():
+    phone = Phone()
+    assert changed(phone) == {} and phone.status == 200
+    assert json.loads(phone.edge.text) == GOOD and phone.site.wish == "restart"
+
+
+def test_a_fault_is_told_with_its_field_and_nothing_is_written():
+    for field, values in (("station_id", {"station_id": "no spaces"}), ("csms_url", {"csms_url": "http://x"}),
+                          ("evses[0].connectors[0]", {"evses": [{"connectors": ["type2"]}]}),
+                          ("evses", {"evses": None}), ("password", {"password": "short"}),
+                          ("network.wifi.password", {"network": {"wifi": {"ssid": "a", "password": "short"}}}),
+                          ("web.minutes", {"web": {"minutes": 0}}), ("colour", {"colour": "red"})):
+        phone = Phone()
+        told = changed(phone, **values)
+        assert phone.status == 422 and told["field"] == field and told["error"], (field, told)
+        assert phone.edge.text == "" and phone.site.wish is None
+
+
+def test_passwords_that_are_not_sent_stay():
+    known = dict(GOOD)
+    known["network"] = {"wifi": {"ssid": "Depot", "password": "wifi-password"}}
+    phone = Phone(known)
+    changed(phone, password=None, network={"wifi": {"ssid": "Depot"}}, model="New")
+    known["model"] = "New"
+    assert json.loads(phone.edge.text) == known
+
+
+def test_passwords_go_to_nvs_where_there_is_one():
+    phone = Phone()
+    phone.edge.nvs = {}
+    changed(phone, network={"wifi": {"ssid": "Depot", "password": "wifi-password"}})
+    assert "assword" not in phone.edge.text and "Depot" in phone.edge.text
+    assert phone.edge.nvs["password"] == sha256(b"ws://csms/ocpp").digest()[:8] + b"a-secret-of-16-characters"
+    assert phone.edge.nvs["wifi_password"] == sha256(b"Depot").digest()[:8] + b"wifi-password"
+
+
+def test_a_configuration_with_a_fault_leaves_nvs_alone():
+    phone = Phone()
+    phone.edge.nvs = {}
+    changed(phone, model="")
+    assert phone.status == 422 and phone.edge.nvs == {}
+
+
+def test_passwords_do_not_stay_for_another_csms_or_network():
+    known = dict(GOOD)
+    known["network"] = {"wifi": {"ssid": "Depot", "password": "wifi-password"}}
+    phone = Phone(known)
+    changed(phone, password=None, network={"wifi": {"ssid": "Other"}}, csms_url="ws://other/")
+    assert "password" not in phone.edge.text
+
+
+def test_flash_that_fails_is_told():
+    phone = Phone()
+    phone.edge.fails = True
+    assert "not written" in changed(phone)["error"] and phone.site.wish is None
+
+
+def test_what_is_no_configuration_at_all_is_refused():
+    phone = Phone()
+    nested = []
+    for _ in range(NESTED):
+        nested = [nested]
+    for wrong in ([], "x", 5, {"pins": nested}):
+        phone.ask("/config", wrong)
+        assert phone.status == 400 and phone.edge.text == ""
+
+
+def test_the_page_switches_itself_off():
+    phone = Phone()
+    phone.ask("/off", {})
+    assert phone.status == 200 and phone.site.wish == "off"
+
+
+# --- the button
+
+
+class Pin:
+    level = 1
+
+    def value(self):
+        return self.level
+
+
+def test_a_long_press_counts_once():
+    pin = Pin()
+    button = Button(pin)
+    pin.level = 0
+    presses = [button.pressed(now) for now in range(0, 3 * LONG, 200)]
+    assert presses.index(True) == LONG // 200 and sum(presses) == 1
+    pin.level = 1
+    assert not button.pressed(3 * LONG)
+    pin.level = 0
+    assert [button.pressed(4 * LONG), button.pressed(5 * LONG)] == [False, True]
+
+
+def test_a_short_press_or_a_bouncing_one_does_nothing():
+    pin = Pin()
+    button = Button(pin)
+    for now in range(0, 10 * LONG, 200):
+        pin.level = now // 200 % 20 == 0
+        assert not button.pressed(now)

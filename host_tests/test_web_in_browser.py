@@ -1,0 +1,79 @@
+"""The installer's page in a real browser the size of a phone: a new station is commissioned, then looked at."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_web_on_board import codes
+
+from tools import image
+from tools.csms import Csms
+
+pytest_plugins = "virtual_boards"
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSER = ROOT / "tools" / "browser"
+PICTURES = ROOT / "build" / "pictures"
+
+if not shutil.which("node"):
+    pytest.skip("node is missing", allow_module_level=True)
+if not (BROWSER / "node_modules" / "playwright-core").is_dir():
+    pytest.skip("the browser is missing: make setup", allow_module_level=True)
+
+
+def browse(board, password, steps):
+    """What each step saw; see tools/browser/installer.mjs."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    task = {"url": "http://127.0.0.1:%d/" % board.ports[80], "password": password, "pictures": str(PICTURES),
+            "steps": steps}
+    done = subprocess.run(["node", BROWSER / "installer.mjs", json.dumps(task)], capture_output=True, text=True,
+                          timeout=90, env={**os.environ, "NODE_NO_WARNINGS": "1"})
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert not answer["noise"]
+    return answer["seen"]
+
+
+def test_an_installer_commissions_a_new_station_with_a_phone(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(image.firmware_files(), size=512 * 4096)
+            await board.apower_on()
+            password = codes(await board.aread_until("not off by itself"))["password"]
+            seen = await asyncio.to_thread(browse, board, password, [
+                ["open"], ["picture", "login"],
+                ["login", "not-the-password"], ["see", "Wrong"], ["wait", 1100], ["login"],
+                ["see", "config.json: the file is missing"], ["cookies"],
+                ["settings"], ["type", "station_id", "DEPOT-7"], ["type", "csms_url", "https://csms.example/"],
+                ["type", "evses", "cCCS2 cType2\nsType2"], ["save"], ["complaints"], ["picture", "wrong"], ["overflow"],
+                ["type", "csms_url", csms.url], ["type", "evses", "cCCS2 type2\nsType2"], ["save"], ["complaints"],
+                ["type", "evses", "cCCS2 cType2\nsType2"], ["type", "", '{"watchdog": 0'], ["press"], ["complaints"],
+                ["type", "", '{"watchdog": 0}'], ["type", "password", "a-password-of-some-length"],
+                ["save"], ["see", "Saved."],
+            ])
+            assert (seen[2], seen[5], seen[7]) == (403, 200, "")
+            assert seen[12] == 422 and seen[15] == 0
+            assert seen[13] == [["csms_url", "csms_url: not a URL like wss://host:port/path"]]
+            assert seen[18] == 422 and [name for name, _ in seen[19]] == ["evses"]
+            assert seen[23] == [["", "not JSON"]]
+            assert seen[26:28] == [200, True]
+
+            await (await csms.station()).registered()
+            await board.aread_until("Wi-Fi Holdfast")
+            seen = await asyncio.to_thread(browse, board, password, [
+                ["open"], ["login"], ["view", "status", "registration"], ["picture", "status"], ["overflow"],
+                ["view", "log", "somebody logged in"], ["picture", "log"],
+                ["settings"], ["value", "station_id"], ["value", "password"], ["value", "evses"], ["value", ""],
+                ["picture", "settings"], ["view", "memory", "heap used"], ["view", "flash", "blocks"],
+                ["view", "off", "The page is off"],
+            ])
+            assert "DEPOT-7" in seen[2] and "Accepted" in seen[2] and seen[4] == 0
+            assert seen[8:11] == ["DEPOT-7", "", "cCCS2 cType2\nsType2"]
+            assert json.loads(seen[11])["watchdog"] == 0
+            assert password not in "\n".join(await board.acommand("log"))
+
+    asyncio.run(situation())

@@ -1,0 +1,287 @@
+"""The installer's page on the virtual board: when it is on, who reaches it, and what it never disturbs."""
+
+import http.client
+import json
+import socket
+import time
+
+import pytest
+from virtual_boards import PROMPT, SIZE, ask
+
+from tools import image, web_page
+from tools.board_console import BoardError
+
+pytest_plugins = "virtual_boards"
+
+NOWHERE = "ws://127.0.0.1:9/"
+# The agent's clock goes so many times as fast; what waits for the network or for a person is over sooner.
+FAST = """
+import holdfast.agent
+tick = holdfast.agent.Monotonic.__call__
+holdfast.agent.Monotonic.__call__ = lambda self: tick(self) * %d
+"""
+BUTTON = """
+import machine
+class Pin:
+    IN, PULL_UP = 1, 2
+    def __init__(self, *words):
+        print("button on", *words)
+    def value(self):
+        return 0
+machine.Pin = Pin
+"""
+
+
+def codes(text):
+    """What the console showed: {"Wi-Fi key": ..., "password": ...}."""
+    lines = [line.strip("# \r").partition(": ") for line in text.split("\n")]
+    return {name: value for name, _, value in lines if name in ("Wi-Fi", "Wi-Fi key", "password")}
+
+
+def started(make_board, boot="", **overrides):
+    files = image.charger_files(NOWHERE, "HOLDFAST-1", **overrides)
+    files["boot.py"] += boot.encode()
+    board = make_board(files, size=2 * SIZE * 4)
+    board.power_on()
+    board.read_until("next attempt")
+    return board
+
+
+def switched_on(board, minutes=""):
+    """The codes, made anew and printed for the first time."""
+    return codes("\n".join(board.command("web on %s" % minutes)))
+
+
+class Visitor:
+    """A browser without eyes."""
+
+    def __init__(self, board):
+        self.host = "127.0.0.1:%d" % board.ports[80]
+        self.headers = {}
+
+    def ask(self, path, body=None, **headers):
+        """(status, headers, body)"""
+        connection = http.client.HTTPConnection(self.host, timeout=15)
+        try:
+            connection.request("GET" if body is None else "POST", path, body and json.dumps(body),
+                               {"Origin": "http://" + self.host, **self.headers, **headers})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read().decode("latin-1")
+        finally:
+            connection.close()
+
+    def login(self, password):
+        status, headers, _ = self.ask("/login", {"password": password})
+        if status == 200:
+            self.headers["Cookie"] = headers["Set-Cookie"].split(";")[0]
+            self.headers["X-Token"] = json.loads(self.ask("/config")[2])["token"]
+        return status
+
+
+def is_on(board):
+    try:
+        return Visitor(board).ask("/")[0] == 200
+    except ConnectionRefusedError:
+        return False
+
+
+def test_the_page_in_the_firmware_is_the_one_that_people_edit():
+    assert web_page.carried() == web_page.stripped(), "run: python -m tools.web_page"
+
+
+# --- when it is on
+
+
+def test_first_boot_shows_the_codes_once_and_the_page_until_the_station_is_commissioned(make_board):
+    board = make_board(image.firmware_files(), size=512 * 4096)
+    board.power_on()
+    shown = codes(board.read_until("not off by itself"))
+    visitor = Visitor(board)
+    assert visitor.login(shown["password"]) == 200
+    assert "the file is missing" in visitor.ask("/show/status")[2]
+    settings = image.make_config(NOWHERE, "HOLDFAST-1", password="a-password-of-some-length")
+    assert visitor.ask("/config", settings)[0] == 200
+    after = board.read_until("off after 10 minutes without use")
+    assert codes(after) == {}
+    assert visitor.ask("/show/status")[0] == 401
+    assert visitor.login(shown["password"]) == 200
+    assert "station: HOLDFAST-1" in visitor.ask("/show/status")[2]
+    # The password is in NVS, and the station uses it: no warning that there is none.
+    assert settings.pop("password") and json.loads(image.read_image(board.image)["config.json"]) == settings
+    assert not any("no password" in line for line in board.command("log"))
+    board.command("reboot")
+    board.read_until("next attempt")
+    assert not is_on(board)
+
+
+def test_a_commissioned_station_has_no_page_until_it_is_told_to(make_board):
+    board = started(make_board)
+    assert not is_on(board)
+    board.command("web on")
+    assert is_on(board)
+    board.command("web off")
+    assert not is_on(board)
+    board.command("web on 5")
+    assert is_on(board)
+
+
+def test_the_page_goes_off_when_nobody_uses_it(make_board):
+    board = started(make_board, FAST % 100)
+    board.command("web on 1")
+    board.read_until("web page: off, nobody uses it")
+    assert not is_on(board)
+
+
+def test_a_long_press_switches_it_on(make_board):
+    board = started(make_board, FAST % 10 + BUTTON, web={"button": 0, "minutes": 3})
+    board.read_until("off after 3 minutes without use")
+    assert is_on(board)
+
+
+def test_safe_mode_has_the_page(make_board):
+    crash = "\nimport holdfast.station\nholdfast.station.Station.__init__ = None\n"
+    board = make_board({**image.charger_files(NOWHERE, "A"), "boot.py": crash}, size=512 * 4096)
+    board.power_on()
+    board.read_until("no station: safe mode", 20)
+    shown = codes(board.read_until("without use"))
+    visitor = Visitor(board)
+    assert visitor.login(shown["password"]) == 200
+    assert "mode: safe mode" in visitor.ask("/show/status")[2]
+
+
+def test_ctrl_c_ends_the_page(make_board):
+    board = started(make_board)
+    board.command("web on")
+    board.write("\x03")
+    board.read_until(PROMPT)
+    assert not is_on(board)
+    assert ask(board, "import network; network.WLAN(network.AP_IF).active()") == "False"
+
+
+def test_an_image_without_the_page_says_so(make_board):
+    files = image.charger_files(NOWHERE, "HOLDFAST-1", web={"button": 0})
+    board = make_board({name: files[name] for name in files if "/web/" not in name}, size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    with pytest.raises(BoardError, match="this image has no web page"):
+        board.command("web on")
+
+
+# --- who reaches it
+
+
+def test_the_access_point_has_a_key_of_its_own(make_board):
+    board = started(make_board)
+    shown = switched_on(board)
+    assert shown["Wi-Fi"] == "Holdfast-" + board.unique_id.hex()[-6:] and shown["Wi-Fi key"] != shown["password"]
+    board.write("\x03")
+    board.read_until(PROMPT)
+    settings = ask(board, "import network; s = network.WLAN(1).settings; s['ssid'], s['key'], s['security']")
+    assert settings == str((shown["Wi-Fi"], shown["Wi-Fi key"], 3))
+
+
+def test_two_boards_have_different_passwords(make_board):
+    one, other = [switched_on(started(make_board)) for _ in range(2)]
+    assert one["password"] != other["password"] and one["Wi-Fi key"] != other["Wi-Fi key"]
+
+
+def test_the_password_is_kept_nowhere(make_board, tmp_path):
+    board = started(make_board)
+    password = switched_on(board)["password"]
+    Visitor(board).login(password)
+    assert password not in "\n".join(board.command("log"))
+    assert codes("\n".join(board.command("web on"))) == {}
+    kept = json.loads(open(board.image + ".nvs").readline())["holdfast"]["web_codes"]
+    assert password.encode() not in bytes(kept[1]) and password.encode() not in open(board.image, "rb").read()
+
+
+def test_new_codes_end_the_old_ones(make_board):
+    board = started(make_board)
+    old = switched_on(board)["password"]
+    new = codes("\n".join(board.command("web password")))["password"]
+    assert not is_on(board)
+    board.command("web on")
+    assert Visitor(board).login(old) == 403
+    time.sleep(1.1)
+    assert Visitor(board).login(new) == 200
+
+
+def test_wrong_passwords_have_to_wait(make_board):
+    board = started(make_board)
+    password = switched_on(board)["password"]
+    assert Visitor(board).login("wrong") == 403
+    status, headers, _ = Visitor(board).ask("/login", {"password": password})
+    assert status == 429 and headers["Retry-After"] == "1"
+
+
+def test_every_name_leads_to_the_page(make_board):
+    board = started(make_board)
+    board.command("web on")
+    with socket.socket(type=socket.SOCK_DGRAM) as udp:
+        udp.settimeout(5)
+        udp.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0\7captive\5apple\3com\0\0\1\0\1", ("127.0.0.1", board.ports[53]))
+        assert udp.recv(512)[-4:] == bytes((127, 0, 0, 1))
+    status, headers, _ = Visitor(board).ask("/hotspot-detect.html", Host="captive.apple.com")
+    assert (status, headers["Location"]) == (302, "http://127.0.0.1/")
+
+
+# --- what it never disturbs
+
+
+def test_connections_that_say_nothing_are_closed_and_no_more_than_two_are_served(make_board):
+    board = started(make_board, FAST % 4)
+    board.command("web on")
+    silent = [socket.create_connection(("127.0.0.1", board.ports[80])) for _ in range(2)]
+    begun = time.monotonic()
+    assert is_on(board)  # in the queue until one of them is gone
+    assert time.monotonic() - begun > 0.3
+    for one in silent:
+        one.settimeout(5)
+        assert one.recv(1) == b""
+        one.close()
+
+
+def test_a_request_that_never_ends_is_cut_off(make_board):
+    board = started(make_board, FAST % 10)
+    board.command("web on")
+    with socket.create_connection(("127.0.0.1", board.ports[80])) as slow:
+        slow.settimeout(5)
+        slow.sendall(b"GET / HTTP/1.1\r\n")
+        begun = time.monotonic()
+        assert slow.recv(1) == b"" and time.monotonic() - begun > 0.2
+
+
+def test_a_large_request_is_refused_and_the_heap_does_not_grow(make_board):
+    board = started(make_board)
+    board.command("web on")
+    board.command("memory")
+    before = int(board.command("memory")[0].split()[-1])
+    for _ in range(3):
+        assert Visitor(board).ask("/config", "x" * 100_000)[0] == 413
+    assert int(board.command("memory")[0].split()[-1]) - before < 8000
+
+
+def test_a_heap_that_is_full_costs_the_visitor_not_the_station(make_board):
+    board = started(make_board, "\nimport holdfast.web.site as s\ndef full(*w):\n  raise MemoryError\n"
+                                "s.Site.answer = full\n")
+    board.command("web on")
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        Visitor(board).ask("/")
+    assert "evse 1: idle" in board.command("status") and "no crash reports" in board.command("crash")
+
+
+def test_memory_comes_back_when_it_is_off(make_board):
+    board = started(make_board, variables={"OCPPCommCtrlr.RetryBackOffWaitMinimum": "600"})
+
+    def heap():
+        time.sleep(0.2)
+        return int(board.command("memory")[0].split()[-1])
+
+    board.command("web on")
+    board.command("web off")
+    heap()
+    before = heap()
+    board.command("web on")
+    on = heap()
+    board.command("web off")
+    assert on - before > 8000 and abs(heap() - before) < 4000
