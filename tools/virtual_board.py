@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 from tools.board_console import Answer, BoardError, Console
-from tools.board_parts import CUT_MODES, QUIET, Chip, Cut, Flash, SerialPort
+from tools.board_parts import CUT_MODES, QUIET, Chip, Cut, Flash, SerialPort, free_ports
 
 __all__ = ["CUT_MODES", "Answer", "BoardError", "Cut", "VirtualBoard", "find_micropython"]
 
@@ -64,8 +64,10 @@ class VirtualBoard(Console):
         self._directory = tempfile.mkdtemp(prefix="holdfast-board-")
         try:
             self._flash = Flash(self.image, self._directory, self.seed)
+            self.ports = free_ports(53, 80)  # {port the board serves: where it is on 127.0.0.1}
+            Path(self._directory, "ports").write_text(json.dumps(self.ports))
         except (OSError, BoardError):
-            os.rmdir(self._directory)
+            shutil.rmtree(self._directory)
             raise
 
         self._chip = None
