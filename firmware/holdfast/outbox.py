@@ -140,6 +140,7 @@ class Outbox:
             if not drop:
                 kept.append(message)
         if len(kept) == len(self.waiting):
-            kept.pop(0)  # nothing but Started and Ended: the oldest must go, or the station would
+            # Nothing but Started and Ended: the oldest must go, or the station would.
+            kept.remove([m for m in kept if m.kind == TRANSACTION][0])
         self.log("error", "%d transaction events dropped: too many wait" % (len(self.waiting) - len(kept)))
         self.waiting = kept

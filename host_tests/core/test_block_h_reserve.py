@@ -1,6 +1,7 @@
 """Block H01, ReserveNow: what is promised, to whom it is refused, and what the CSMS then sees."""
 
 from fakes import Desk, id_token
+from holdfast.reservations import Reservation
 
 TWO_SINGLE = (("cType2",), ("sType2",))
 THREE = (("cCCS2",), ("cCCS2",), ("sType2",))
@@ -357,3 +358,14 @@ def test_an_expiry_that_is_not_in_the_future_is_rejected():
         assert desk.reserve(1, 1, seconds=seconds) == "Rejected", seconds
         assert reason(desk) == "InvalidValue"
     assert Desk().reserve(1, 1, seconds=1) == "Accepted"
+
+
+def test_a_replacement_is_possible_however_many_endings_wait():
+    """H01.FR.02: what the CSMS has not confirmed fills the store; a replacement needs no new place in it."""
+    desk = Desk()
+    desk.reserve(1, 1)
+    for number in range(24):
+        desk.station.reservations.put(Reservation(
+            100 + number, 1, None, 0, ("HOLDER01", "ISO14443"), None, 0, "Expired"))
+    assert desk.reserve(2, 2) == "Rejected"
+    assert desk.reserve(1, 1, "OTHER001") == "Accepted"

@@ -244,3 +244,12 @@ def test_a_station_that_is_offline_for_ever_does_not_grow_for_ever():
     names = box.drain()
     assert len(names) <= 61
     assert names[-1] == "s199"
+
+
+def test_a_driver_who_waits_is_not_dropped_for_the_events_that_do():
+    box = Box()
+    box.add(DRIVER, "authorize")
+    for number in range(62):
+        box.add(TRANSACTION, "started %d" % number)
+    names = box.drain()
+    assert names[0] == "authorize" and "started 0" not in names and "started 61" in names

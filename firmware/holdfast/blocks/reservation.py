@@ -82,7 +82,7 @@ def _judge(station, now, reservation_id, evse_id, kind, expiry):
     if utc is None or expiry <= utc:
         return "Rejected", "InvalidValue"
     reservations = station.reservations
-    if len(reservations.held) + len(reservations.ended) >= _MOST:
+    if len(reservations.held) + len(reservations.ended) >= _MOST and not reservations.find(reservation_id):
         return "Rejected", "OutOfStorage"
     return reservations.judge(reservation_id, evse_id, kind), None
 
