@@ -68,6 +68,7 @@ class Agent:
         self._typing = Typing(self.console)
         self._due = 0  # when the station wants its next tick
         self._restart = None  # why the board is to be restarted
+        self.erase = None  # "all" or "keep": the board is to forget who it is, see factory.py
         self.watchdog = Watchdog(None)
         self._late = []  # the tasks that are, as last told
         gc.collect()
@@ -324,6 +325,11 @@ class Agent:
                 await asyncio.sleep_ms(20)
             self._open_contactors()
         self.log.save()
+        if self.erase:
+            from holdfast.factory import erase
+
+            for path in erase(self.root, self.erase == "keep"):
+                self._show("# could not be removed: %s\n" % path)
         board.end(board.ON_PURPOSE)
         board.reset()
 

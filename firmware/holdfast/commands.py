@@ -70,6 +70,7 @@ class Commands:
             ("echo", "on|off|auto", self._echo),
             ("memory", "", self._memory),
             ("reboot", "", self._reboot),
+            ("factory-reset", "STATION-ID [keep]", self._factory_reset),
             ("crash", "", lambda now: self._debug("crash", now)),
             ("flash", "", lambda now: self._debug("flash", now)),
             ("tasks", "", lambda now: self._debug("tasks", now)),
@@ -212,3 +213,13 @@ class Commands:
     def _reboot(self, now):
         self.agent.restart("LocalReset")
         return "restarting"
+
+    def _factory_reset(self, now, station_id, how="all"):
+        config = self.agent.config
+        if station_id != (config.station_id if config else "none"):
+            raise ValueError("to confirm, repeat the station id (none, without a configuration)")
+        if how not in ("all", "keep"):
+            raise ValueError("not '%s'" % how)
+        self.agent.erase = how
+        self.agent.restart("LocalReset")
+        return "erasing, then restarting"

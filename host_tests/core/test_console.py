@@ -5,6 +5,8 @@ from holdfast.console import LINE, Console, Typing
 from holdfast.hardware.simulated import Hardware
 from holdfast.log import Log
 
+ID = Desk().config.station_id
+
 
 class FakeLink:
     state = "open"
@@ -26,6 +28,7 @@ class FakeAgent:
         self.config = self.desk.config
         self.config_error = None
         self.safe = False
+        self.erase = None
         self.link = FakeLink()
         self.hardware = Hardware(self.config)
         self.hardware.attach(self.station, None)
@@ -282,3 +285,23 @@ def test_a_log_line_finds_what_was_typed_so_far():
     assert typing.shown == ""
 
 
+
+
+def test_a_factory_reset_wants_the_station_id_as_a_confirmation():
+    agent = FakeAgent()
+    for wrong in ("factory-reset", "factory-reset no", "factory-reset none", "factory-reset %s what" % ID):
+        assert give(agent, wrong)[0].startswith("error ") and agent.erase is None and agent.restarts == []
+    assert give(agent, "factory-reset " + ID) == ["ok erasing, then restarting"]
+    assert agent.erase == "all" and agent.restarts == ["LocalReset"]
+
+
+def test_a_factory_reset_may_keep_the_reservations():
+    agent = FakeAgent()
+    assert give(agent, "factory-reset %s keep" % ID) == ["ok erasing, then restarting"]
+    assert agent.erase == "keep"
+
+
+def test_without_a_configuration_there_is_no_id_to_repeat():
+    agent = BrokenAgent()
+    assert give(agent, "factory-reset " + ID)[0].startswith("error ")
+    assert give(agent, "factory-reset none") == ["ok erasing, then restarting"]

@@ -1,0 +1,46 @@
+"""Back to what the board was before anybody told it who it is. Imported for that moment only.
+
+What is secret goes first and the configuration last: a power cut in between leaves a station that can be told to do it
+again. The program, the counters of the board and the files in other directories stay.
+"""
+
+import os
+
+from holdfast import board
+from holdfast.blocks.reservation import RECORDS
+from holdfast.config import PATH
+from holdfast.keep import forget
+
+_PROGRAM = ("boot.py", "main.py")
+_SECRETS = ("password", "wifi_password", "web_codes")
+
+
+def erase(root, keep):
+    """Remove configuration, certificates, passwords, crash reports and records; with `keep` not the reservations, and
+    how those ended that the CSMS has yet to hear of. Returns the paths that could not be removed."""
+    failed = []
+    for key in _SECRETS if board.esp32 else ():
+        nvs = board.esp32.NVS("holdfast")
+        try:
+            nvs.erase_key(key)
+            nvs.commit()
+        except OSError:  # there was none
+            pass
+    forget()
+    paths = []
+    for directory in (root or "/", root + "/records"):
+        try:
+            for name in os.listdir(directory):
+                kept = directory == (root or "/") and name in _PROGRAM or keep and name.startswith(RECORDS)
+                path = directory.rstrip("/") + "/" + name
+                if not kept and not os.stat(path)[0] & 0x4000 and path != root + PATH:
+                    paths.append(path)
+        except OSError:
+            pass  # nothing was ever recorded
+    for path in paths + [root + PATH]:
+        try:
+            os.remove(path)
+        except OSError as error:
+            if error.errno != 2:  # ENOENT
+                failed.append(path)
+    return failed
