@@ -103,9 +103,9 @@ class Agent:
             asyncio.run(self._main())
         except KeyboardInterrupt:
             self._open_contactors()
-            self.log.save()
             if self.web:
                 self.web.close()
+            self.log.save()
             board.end(board.ON_PURPOSE)
             board.hold()
             if self.link:
@@ -153,7 +153,6 @@ class Agent:
         gc.collect()
         return gc.mem_alloc(), gc.mem_free()
 
-    # --- the tasks
     def page(self, how, minutes=None):
         """Switch the installer's web page; see `switch` in web/server.py. Raises ValueError."""
         try:
@@ -162,6 +161,7 @@ class Agent:
             raise ValueError("this image has no web page")
         return switch(self, how, minutes)
 
+    # --- the tasks
 
     async def _main(self):
         if self._trouble:
@@ -177,10 +177,9 @@ class Agent:
             asyncio.create_task(self._keep("network", self._watch_network))
         self._start()
         asyncio.create_task(self._keep("console", self._console))
-        await self._keep("timer", self._timer)
         self._offer_page()
+        await self._keep("timer", self._timer)
 
-    def _join(self):
     def _offer_page(self):
         first = self.config_error and self.config_error.endswith(config.MISSING)
         after = board.recall("web")  # it has written a configuration, and somebody waits for the effect
@@ -203,6 +202,7 @@ class Agent:
         except ValueError as error:
             self.log("warning", "no web page: %s" % error)
 
+    def _join(self):
         from holdfast.network import Network
 
         try:
@@ -301,9 +301,9 @@ class Agent:
                     self.restart("ApplicationReset")
             elif now >= board.HEALTHY:
                 board.forgive()
-            if not self._kept and self.station and self.station.registration == "Accepted":
             if self._button and self._button.pressed(now):
                 self._open_page()
+            if not self._kept and self.station and self.station.registration == "Accepted":
                 self._kept = True
                 from holdfast.keep import keep
 
