@@ -2,7 +2,6 @@
 
 Prints one JSON object as its last line, figures in bytes:
 
-* "modules": what their imports took, in the order of modules.txt
 * "parts": pairs of a name and bytes, from the end of the imports until the CSMS has accepted the station and been told
   its statuses; "buffers": what the link's message and read buffers are of it
 * "pair", "pair_wire": allocated by ReserveNow and CancelReservation and all that follows from them, on average: in the
@@ -171,7 +170,6 @@ def steps():
                 results.append(csms.ledger)
     core, wire = results[:PAIRS], results[PAIRS:]
     print(json.dumps({
-        "modules": taken,  # noqa: F821 -- left by load.py
         "parts": list(zip(("Agent() and all it is made of", "station started", "connected and registered"), parts)),
         "buffers": len(link._message) + len(link._chunk),
         "pair": sum([total(ledger) for ledger in core]) // PAIRS,

@@ -1,9 +1,9 @@
 """Loads the agent on the 32-bit MicroPython of run.mjs and measures what each module takes of the heap.
 
 Expects in the root: firmware.romfs, the compiled firmware; modules.txt, one a line, each after all that it imports,
-with a "?" after those that may need what only a board has; config.json. Leaves `taken`, a list of bytes in the order of
-the modules, None for one that could not be loaded. Before each import it prints what MicroPython says about its table
-of names, which grows by doubling: a module that happens to fill it pays for many.
+with a "?" after those that may need what only a board has. Its last line is a JSON list of bytes in the order of the
+modules, null for one that could not be loaded. Before each import it prints what MicroPython says about its table of
+names, which grows by doubling: a module that happens to fill it pays for many.
 
 The image is read before anything is counted, so code that is used in place counts for nothing, as on a board. Neither
 does what MicroPython itself brings: asyncio above all, in whose place stands the one of this MicroPython. This file is
@@ -46,17 +46,17 @@ for name in ("listdir", "mkdir", "remove", "rename", "stat", "statvfs"):
 class Hashlib:
     """Of the hashes this MicroPython has one, and WebSocket wants another: once, at the handshake."""
 
-    sha1 = hashlib.sha256
+    sha1 = sha256 = hashlib.sha256
 
 
 sys.modules["os"] = Os
 sys.modules["hashlib"] = Hashlib
+sys.modules["socket"] = Os  # nor is this, and at import nothing is asked of it
 sys.modules["tls"] = Os  # not there, and at import nothing is asked of it
 
 
 def steps():
     """What run.mjs runs, with a collection at every yield."""
-    global taken
     with open("/modules.txt") as file:
         names = file.read().split()
     os.mkdir("/records")
@@ -78,3 +78,4 @@ def steps():
         yield
         taken[index] = before and gc.mem_alloc() - before
     micropython.qstr_info()
+    print(json.dumps(taken))
