@@ -13,7 +13,7 @@ import pkgutil
 
 import pytest
 from holdfast import blocks, clock
-from holdfast.blocks import types
+from holdfast.blocks import types, variables
 from holdfast.payload import FORMAT, OCCURRENCE, PROPERTY, TYPE
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -46,7 +46,8 @@ SHARED_TYPES = (
 
 @functools.cache
 def subjects():
-    found = [Subject(definition, getattr(types, name), schema, definition) for name, schema, definition in SHARED_TYPES]
+    found = [Subject(definition, getattr(types, name, None) or getattr(variables, name), schema, definition)
+             for name, schema, definition in SHARED_TYPES]
     for module in pkgutil.iter_modules(blocks.__path__):
         block = importlib.import_module(f"holdfast.blocks.{module.name}")
         for action, rule, _ in getattr(block, "REQUESTS", ()):

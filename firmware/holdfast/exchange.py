@@ -46,7 +46,8 @@ class Exchange:
     def take_frames(self):
         """The text frames to send, in order. To be called after every event."""
         frames = self.rpc.frames
-        self.rpc.frames = []
+        if frames:  # else the list that nobody wrote to will do
+            self.rpc.frames = []
         return frames
 
     def all_said(self):

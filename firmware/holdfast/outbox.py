@@ -68,12 +68,12 @@ class Outbox:
     def is_full(self):
         """Is it time to hold back? Statuses then wait until they can be derived anew, drivers are told to wait."""
         return len(self.waiting) >= _MOST_OTHERS and (
-            len([m for m in self.waiting if m.kind != TRANSACTION]) >= _MOST_OTHERS)
+            len(self.waiting) - len(self._events()) >= _MOST_OTHERS)
 
     def link_down(self, now):
         """Keep what must be kept, marked as offline; let the rest fail or go."""
         leaving = self.waiting
-        self.waiting = [m for m in leaving if m.kind == TRANSACTION]
+        self.waiting = self._events()
         for message in self.waiting:
             message.offline = True  # E11.FR.07
             message.not_before = 0
@@ -129,9 +129,11 @@ class Outbox:
                 self.log("error", "TransactionEvent dropped after %d attempts" % message.attempts)
             message.on_result(message.about, now, None, error)
 
+    def _events(self):
+        return [message for message in self.waiting if message.kind == TRANSACTION]
+
     def _make_room(self):
-        if len(self.waiting) <= _MOST_EVENTS or (
-                len([m for m in self.waiting if m.kind == TRANSACTION]) <= _MOST_EVENTS):
+        if len(self.waiting) <= _MOST_EVENTS or len(self._events()) <= _MOST_EVENTS:
             return
         kept = []
         drop = False

@@ -44,7 +44,7 @@ class Rpc:
         self.outstanding = None  # (message id, action, on_result, deadline in ms)
         # Message ids have to differ from all that this station ever used (Part 4 §4.1.4): random for each power-on,
         # counted from there. A UUID for each would leave more garbage than all the rest of a short message.
-        self._power_on = hexlify(urandom(8)).decode()
+        self._power_on = hexlify(urandom(6)).decode()
         self._calls = 0
 
     def call(self, now, action, payload, timeout, on_result):

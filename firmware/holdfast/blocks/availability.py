@@ -83,6 +83,7 @@ def change_availability(station, now, request):
         if target is None:
             return station.answer_status("Rejected", "UnknownEvse" if place is None else "UnknownConnectorId")
         targets = [place]
+    busy = any([place.transaction for place in targets])
     if target.operative != operative:
         target.operative = operative
         try:
@@ -90,11 +91,8 @@ def change_availability(station, now, request):
         except OSError as error:
             target.operative = not operative
             return station.answer_status("Rejected", storage_reason(error))
-    elif operative or not any([place.transaction for place in targets]):
-        return {"status": "Accepted"}  # G03.FR.03: it is so already
-    if not operative and any([place.transaction for place in targets]):
-        return {"status": "Scheduled"}  # G03.FR.05, G04.FR.06: takes effect when the transactions have ended
-    return {"status": "Accepted"}
+    # Scheduled takes effect when the transactions have ended. Accepted: done, or so already (G03.FR.03).
+    return {"status": "Scheduled" if busy and not operative else "Accepted"}  # G03.FR.05, G04.FR.06
 
 
 def _record(site):

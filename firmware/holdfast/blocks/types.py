@@ -21,19 +21,6 @@ evse = object_of(
     "connectorId?", integer,
 )
 
-variable = object_of(
-    "name", text_50,
-    "instance?", text_50,
-)
-
-component = object_of(
-    "name", text_50,
-    "instance?", text_50,
-    "evse?", evse,
-)
-
-attribute_type = one_of("Actual Target MinSet MaxSet")
-
 connector_type = one_of(CONNECTOR_TYPES)
 
 id_token = object_of(

@@ -2,10 +2,23 @@
 
 from holdfast import clock
 from holdfast.blocks import reservation
-from holdfast.blocks.types import attribute_type, component, variable
+from holdfast.blocks.types import evse, text_50
 from holdfast.device_model import READ_ONLY, WRITE_ONLY, fault, full_name, has_component, row
-from holdfast.payload import array_of, object_of, text
+from holdfast.payload import array_of, object_of, one_of, text
 from holdfast.rpc import CallError
+
+variable = object_of(
+    "name", text_50,
+    "instance?", text_50,
+)
+
+component = object_of(
+    "name", text_50,
+    "instance?", text_50,
+    "evse?", evse,
+)
+
+attribute_type = one_of("Actual Target MinSet MaxSet")
 
 GET_VARIABLES = object_of("getVariableData", array_of(object_of(
     "attributeType?", attribute_type,
@@ -134,18 +147,18 @@ def _observed(station, now, entry):
         if what == "chargingstation.availabilitystate":
             return "Available" if station.site.operative else "Unavailable"
         return None
-    evse = station.site.evse(place["evse"]["id"])
-    connector = evse and evse.connector(place["evse"].get("connectorId"))
-    if evse is None or ("connectorId" in place["evse"] and connector is None):
+    spot = station.site.evse(place["evse"]["id"])
+    connector = spot and spot.connector(place["evse"].get("connectorId"))
+    if spot is None or ("connectorId" in place["evse"] and connector is None):
         return None
     if what == ("connector" if connector else "evse") + ".available":
         return "true"
     if what == "connector.connectortype" and connector:
         return connector.type
     if what == "connector.availabilitystate" and connector:
-        return station.status_of(evse, connector)
+        return station.status_of(spot, connector)
     if what == "evse.availabilitystate" and not connector:
-        states = [station.status_of(evse, one) for one in evse.connectors]
+        states = [station.status_of(spot, one) for one in spot.connectors]
         for state in ("Faulted", "Occupied", "Reserved", "Available"):
             if state in states:
                 return state
