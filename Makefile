@@ -18,9 +18,10 @@ URL ?=
 SECONDS ?= 60
 PORT ?=
 PORT_WANTED = test -n "$(PORT)" || { echo "usage: make $@ PORT=/dev/ttyUSB0"; exit 2; }
+FILE_WANTED = test -n "$(PORT)" -a -n "$(FILE)" || { echo "usage: make $@ PORT=/dev/ttyUSB0 FILE=…"; exit 2; }
 
 .PHONY: help setup run test fuzz csms station board size firmware types lint clean \
-	deploy provision console logs
+	deploy provision console logs backup restore
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -85,6 +86,14 @@ console: $(READY)  ## the console of a board, by mpremote; Ctrl-] leaves it: mak
 logs: $(READY)  ## follow the log of a board: make logs PORT=… [LEVEL=warning]
 	@$(PORT_WANTED)
 	@$(BIN)/python -m tools.serial_console $(PORT) $(if $(LEVEL),--level $(LEVEL))
+
+backup: $(READY)  ## the records of a station into a file: make backup PORT=… FILE=station.zip
+	@$(FILE_WANTED)
+	@$(BIN)/python -m tools.records backup $(PORT) "$(FILE)" $(if $(FORCE),--force)
+
+restore: $(READY)  ## and back onto a board, all of them or none: make restore PORT=… FILE=station.zip
+	@$(FILE_WANTED)
+	@$(BIN)/python -m tools.records restore $(PORT) "$(FILE)" $(if $(FORCE),--force)
 
 types: $(READY)  ## the firmware against the type stubs of MicroPython on ESP32
 	@$(BIN)/python -m tools.stub_types

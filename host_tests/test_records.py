@@ -1,0 +1,176 @@
+"""`make backup` and `make restore`: all records or none, of the right station, and no half after a power cut."""
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import zipfile
+
+import pytest
+from holdfast.flash import framed
+from test_deploy import Watched
+from virtual_boards import PROMPT, at_repl
+
+from tools import image, records
+from tools.board_console import BoardError
+from tools.board_repl import Repl
+
+pytest_plugins = "virtual_boards"
+
+MAIN = "import os\nprint('starts', 'config.json' in os.listdir('/'), sorted(os.listdir('/records')))\n"
+SECRET = "records/" + records.SECRET
+
+
+def made(*names):
+    """Records as they are on a board."""
+    return {name: framed(name, b"content of " + name.encode()) for name in names}
+
+
+OLD, NEW = made("reservation-1", "reservation-2", "availability"), made("reservation-1", "reservation-9")
+
+
+def files(found, station="HOLDFAST-1"):
+    """An image with these records."""
+    return {"main.py": MAIN, "config.json": json.dumps({"station_id": station}),
+            **{"records/" + name: content for name, content in found.items()}}
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "station.zip"
+    records.save(path, "HOLDFAST-1", "0.1.0", NEW)
+    return path
+
+
+def make(target, board, path):
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    return subprocess.run(["make", "--no-print-directory", target, "PORT=" + board.port, "FILE=%s" % path],
+                          cwd=image.ROOT, capture_output=True, text=True, timeout=60, env=environment)
+
+
+def test_a_station_gets_back_what_was_saved_of_it(make_board, tmp_path):
+    board = make_board(image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1"), size=512 * 4096)
+    board.power_cut()
+    image.update_image(board.image, {"records/" + name: content for name, content in made(
+        "variable-OCPPCommCtrlr.HeartbeatInterval").items()})
+    board.power_on()
+    board.read_until("next attempt", 10)
+    path = tmp_path / "station.zip"
+    done = make("backup", board, path)
+    assert done.returncode == 0 and "records of HOLDFAST-1 saved to" in done.stdout, done.stdout + done.stderr
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    board.read_until("next attempt", 10)
+    _, saved = records.load(path)
+    done = make("restore", board, path)
+    assert done.returncode == 0 and "restored from" in done.stdout, done.stdout + done.stderr
+    board.read_until("next attempt", 10)
+    board.power_cut()
+    found = image.read_image(board.image)
+    assert saved and all(found["records/" + name] == content for name, content in saved.items())
+
+
+def test_the_records_take_the_place_of_those_that_were_there(make_board, archive):
+    board = at_repl(make_board(files(OLD)))
+    with Repl(board.port) as repl:
+        records.restore(repl, records.load(archive)[1])
+    board.close()
+    assert {name: content for name, content in image.read_image(board.image).items()} == {
+        name: content if isinstance(content, bytes) else content.encode() for name, content in files(NEW).items()}
+
+
+def test_a_password_stays_on_the_board(make_board, archive):
+    password = made(records.SECRET)
+    board = at_repl(make_board(files({**OLD, **password})))
+    with Repl(board.port) as repl:
+        assert records.fetch(repl) == OLD
+        records.restore(repl, records.load(archive)[1])
+    board.close()
+    assert image.read_image(board.image)[SECRET] == password[records.SECRET]
+
+
+def spoilt(archive, change):
+    """The archive with a change: `change({name in the zip: content})`."""
+    with zipfile.ZipFile(archive) as old:
+        contents = {name: old.read(name) for name in old.namelist()}
+    change(contents)
+    with zipfile.ZipFile(archive, "w") as new:
+        for name, content in contents.items():
+            new.writestr(name, content)
+    return archive
+
+
+@pytest.mark.parametrize("change", [
+    lambda contents: contents.update({"records/reservation-9": b"something else"}),
+    lambda contents: contents.pop("records/reservation-9"),
+    lambda contents: contents.update({"records/reservation-10": b"one more"}),
+    lambda contents: contents.update({"records/../main.py": b"import evil"}),
+    lambda contents: contents.pop("manifest.json"),
+    lambda contents: contents.update({"manifest.json": b"[]"}),
+    lambda contents: contents.update({"manifest.json": contents["manifest.json"].replace(b"records 1", b"records 2")}),
+])
+def test_an_archive_that_is_not_as_it_was_saved_is_refused(archive, change):
+    with pytest.raises(BoardError, match="nothing was changed"):
+        records.load(spoilt(archive, change))
+
+
+def test_a_record_that_was_damaged_already_is_refused(tmp_path):
+    path = tmp_path / "station.zip"
+    records.save(path, "HOLDFAST-1", "0.1.0", {"reservation-1": b"no record at all"})
+    with pytest.raises(BoardError, match="damaged when it was saved"):
+        records.load(path)
+
+
+def test_a_file_that_is_no_archive_is_told(tmp_path):
+    (tmp_path / "x").write_text("hello")
+    for path, told in ((tmp_path / "x", "no backup"), (tmp_path / "y", "No such file")):
+        with pytest.raises(BoardError, match=told):
+            records.load(path)
+
+
+def test_another_station_is_refused(make_board, archive):
+    board = at_repl(make_board(files(OLD, "HOLDFAST-2")))
+    before = board.flash.programs
+    done = make("restore", board, archive)
+    assert done.returncode and "is of the station HOLDFAST-1, and this is HOLDFAST-2" in done.stderr
+    assert board.flash.programs == before
+
+
+def test_a_power_cut_leaves_the_old_records_or_the_new_or_no_start(make_board, archive):
+    """Where no agent may start, restoring again brings the new ones."""
+    seed = random.randrange(1000)
+    print("seed", seed)
+    draw = random.Random(seed)
+    board = at_repl(make_board(files(OLD), seed=seed))
+    with open(board.image, "rb") as file:
+        before = file.read()
+    wanted = records.load(archive)[1]
+    start = board.flash.operations
+    with Repl(board.port) as repl:
+        records.restore(repl, wanted)
+    operations = board.flash.operations - start
+    seen = set()
+    for operation in range(1, operations + 1):
+        if operation < operations - 10 and draw.random() < 0.7 or draw.random() < 0.2:
+            continue
+        board.power_cut()
+        with open(board.image, "r+b") as file:
+            file.write(before)
+        board.power_on()
+        board.cut_after(operation)
+        with contextlib.suppress(BoardError), Watched(board) as repl:
+            records.restore(repl, wanted)
+        board.power_cut()
+        board.cancel_cut()
+        board.power_on()
+        text = board.read_until(PROMPT)
+        state = [name for name, found in (("old", OLD), ("new", NEW)) if "starts True %s" % sorted(found) in text]
+        if not state:
+            assert "starts False" in text or "OSError" in text, (seed, operation, text)
+            assert "config.json" not in image.read_image(board.image), (seed, operation, text)
+            with Repl(board.port) as repl:
+                assert records.station_id(repl) == "HOLDFAST-1"
+                records.restore(repl, wanted)
+            assert set(image.read_image(board.image)) == set(files(NEW)), (seed, operation)
+        seen.add(state[0] if state else "no start")
+    assert seen >= {"old", "new"}, seen
