@@ -163,7 +163,7 @@ def test_an_image_without_the_page_says_so(make_board):
     board = make_board({name: files[name] for name in files if "/web/" not in name}, size=512 * 4096)
     board.power_on()
     board.read_until("next attempt")
-    with pytest.raises(BoardError, match="this image has no web page"):
+    with pytest.raises(BoardError, match="this image has no web page, or"):
         board.command("web on")
 
 
@@ -268,6 +268,17 @@ def test_a_heap_that_is_full_costs_the_visitor_not_the_station(make_board):
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
         Visitor(board).ask("/")
     assert "evse 1: idle" in board.command("status") and "no crash reports" in board.command("crash")
+
+
+def test_no_memory_for_the_page_is_told_and_the_station_goes_on(make_board):
+    board = started(make_board, "\nimport holdfast.web.server as s\ndef full(*w):\n  raise MemoryError\n"
+                                "s.Site.__init__ = full\n")
+    with pytest.raises(BoardError, match="no memory for the web page"):
+        board.command("web on")
+    assert "evse 1: idle" in board.command("status") and "no crash reports" in board.command("crash")
+    board.write("\x03")
+    board.read_until(PROMPT)
+    assert ask(board, "import network; network.WLAN(network.AP_IF).active()") == "False"
 
 
 def test_memory_comes_back_when_it_is_off(make_board):

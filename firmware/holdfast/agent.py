@@ -157,9 +157,12 @@ class Agent:
         """Switch the installer's web page; see `switch` in web/server.py. Raises ValueError."""
         try:
             from holdfast.web.server import switch
+
+            return switch(self, how, minutes)
         except ImportError:
-            raise ValueError("this image has no web page")
-        return switch(self, how, minutes)
+            raise ValueError("this image has no web page, or this board no Wi-Fi")
+        except MemoryError:
+            raise ValueError("no memory for the web page")
 
     # --- the tasks
 

@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 
-import holdfast
 from holdfast import board, config
 from holdfast.web.dns import answer
 from holdfast.web.http import Request
@@ -78,11 +77,11 @@ class Web:
             self._bind(53, socket.SOCK_DGRAM)
             self._bind(80, socket.SOCK_STREAM)
             self._sockets[1].listen(CONNECTIONS)
-        except OSError:
+            self._octets = bytes([int(part) for part in self.address.split(".")])
+            self._site = Site(agent.now(), self, codes[12:])
+        except (OSError, MemoryError):
             self.close()
             raise
-        self._octets = bytes([int(part) for part in self.address.split(".")])
-        self._site = Site(agent.now(), self, codes[12:])
 
     def _bind(self, port, kind):
         made = socket.socket(socket.AF_INET, kind)
@@ -143,7 +142,9 @@ class Web:
         for module in list(sys.modules):
             if module.startswith("holdfast.web"):
                 sys.modules.pop(module)
-        holdfast.web = None
+        holdfast = sys.modules["holdfast"]
+        if hasattr(holdfast, "web"):
+            del holdfast.web
         gc.collect()
 
     # --- for the site
@@ -203,7 +204,7 @@ def switch(agent, how, minutes=None):
     else:
         try:
             agent.web = Web(agent, codes, minutes)
-        except (OSError, ImportError) as error:
+        except OSError as error:
             raise ValueError("no access point: %s" % error)
         asyncio.create_task(agent.web.run())
     return lines + ["web page: http://%s/ in Wi-Fi %s, %s" % (
