@@ -21,7 +21,7 @@ PORT_WANTED = test -n "$(PORT)" || { echo "usage: make $@ PORT=/dev/ttyUSB0"; ex
 FILE_WANTED = test -n "$(PORT)" -a -n "$(FILE)" || { echo "usage: make $@ PORT=/dev/ttyUSB0 FILE=…"; exit 2; }
 
 .PHONY: help setup run test fuzz csms station board size firmware types lint clean \
-	deploy provision console logs backup restore
+	flash deploy provision console logs backup restore
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -70,6 +70,10 @@ size: setup  ## .mpy bytes, heap on 32 bits, flash operations, as a table
 
 firmware: $(READY)  ## build the image of a board: make firmware BOARD=name MICROPYTHON_SRC=… IDF_PATH=…
 	@MICROPYTHON_SRC="$(MICROPYTHON_SRC)" IDF_PATH="$(IDF_PATH)" $(BIN)/python -m tools.firmware $(BOARD)
+
+flash: $(READY)  ## the image onto a board, with esptool: make flash BOARD=… PORT=… [IMAGE=file] [ERASE=1]
+	@$(PORT_WANTED)
+	@$(BIN)/python -m tools.flash "$(BOARD)" $(PORT) $(if $(IMAGE),--image "$(IMAGE)") $(if $(ERASE),--erase)
 
 deploy: $(READY)  ## the agent as .mpy files onto a stock MicroPython: make deploy PORT=…
 	@$(PORT_WANTED)
