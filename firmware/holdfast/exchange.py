@@ -9,10 +9,12 @@ from holdfast.blocks import authorization, availability, provisioning, reservati
 
 _BLOCKS = (provisioning, authorization, transactions, availability, reservation, security)
 
+# Lists of names are texts, because a text stays in flash and the members of a tuple do not.
+
 # Blocks whose messages are rare take memory only from the first of them on: the module, and what it answers.
 _LATE = (
-    ("variables", "GetVariables SetVariables"),
-    ("remote_control", "RequestStartTransaction RequestStopTransaction"),
+    "variables GetVariables SetVariables",
+    "remote_control RequestStartTransaction RequestStopTransaction",
 )
 
 # What a CSMS may ask of a station and this one knows by name but does not do: NotSupported, not NotImplemented.
@@ -25,7 +27,7 @@ _NOT_SUPPORTED = (
     " UnpublishFirmware UpdateFirmware"
 )
 # What a station that is still Pending answers (B02.FR.01, .05).
-_WHILE_PENDING = ("GetVariables", "SetVariables", "Reset", "RequestStartTransaction", "RequestStopTransaction")
+_WHILE_PENDING = "GetVariables SetVariables Reset RequestStartTransaction RequestStopTransaction"
 
 
 class Exchange:
@@ -109,7 +111,7 @@ class Exchange:
             if action in _NOT_SUPPORTED.split():
                 raise rpc.CallError("NotSupported", "not supported")
             raise rpc.CallError("NotImplemented", "unknown action")
-        if self.registration == "Pending" and action not in _WHILE_PENDING:
+        if self.registration == "Pending" and action not in _WHILE_PENDING.split():
             raise rpc.CallError("SecurityError", "registration is pending")
         fault = found[1](payload)
         if fault:
@@ -123,9 +125,10 @@ def _rule(column, action):
         found = _entry(block.RESPONSES if column else block.REQUESTS, action)
         if found:
             return found
-    for name, actions in _LATE:
-        if action in actions.split():
-            return _entry(late_block(name).REQUESTS, action)
+    for line in _LATE:
+        words = line.split()
+        if action in words[1:]:
+            return _entry(late_block(words[0]).REQUESTS, action)
     return None
 
 

@@ -151,6 +151,7 @@ _vendor_id = text(255)
 
 
 def _custom_data(value):
+    # What every object may carry.
     if type(value) is not dict:
         return _NOT_AN_OBJECT
     if "vendorId" not in value:
@@ -163,6 +164,8 @@ def _unknown(value, fields):
     # The fault of the property that no field declares. What goes back to the CSMS in its path came from outside, so it
     # is short and plain, or not shown. MicroPython's JSON reader lets names through that are not even strings.
     for key in value:
+        if key == "customData":
+            continue
         plain = type(key) is str and 0 < len(key) <= 50 and _printable(key)
         if not plain or key.endswith("?") or key not in fields and key + "?" not in fields:
             return (FORMAT, key if plain else "?", "unknown property")
@@ -175,7 +178,7 @@ def object_of(*fields):
     with a vendorId and whatever else. Faults are reported in the order of the fields, unknown properties last.
     """
 
-    def check(value, fields=fields + ("customData?", _custom_data)):
+    def check(value, fields=fields):
         if type(value) is not dict:
             return _NOT_AN_OBJECT
         known = 0
@@ -193,6 +196,11 @@ def object_of(*fields):
                     return _within(name, fault)
             elif not optional:
                 return (OCCURRENCE, name, "missing")
+        if known < len(value) and "customData" in value:
+            known += 1
+            fault = _custom_data(value["customData"])
+            if fault:
+                return _within("customData", fault)
         if known < len(value):
             return _unknown(value, fields)
 

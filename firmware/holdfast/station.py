@@ -201,7 +201,7 @@ class Station(Exchange):
         evse = self._evse(evse_id)
         evse.fault = code
         evse.authorization = None
-        reason = code if code in ("EmergencyStop", "GroundFault", "OvercurrentFault", "PowerQuality") else "Other"
+        reason = code if code in "EmergencyStop GroundFault OvercurrentFault PowerQuality".split() else "Other"
         if evse.transaction:
             transactions.follow(self, now, evse, "AbnormalCondition", None, reason)
         self.log("error", "EVSE %d faulted: %s" % (evse_id, code))

@@ -5,9 +5,11 @@ to an authorised driver with a cable in, on an EVSE that is sound and in service
 """
 
 # What takes the driver's authorization away; each of these is a TriggerReasonEnumType.
-_WITHDRAWALS = ("StopAuthorized", "RemoteStop", "Deauthorized", "EVConnectTimeout", "EVCommunicationLost")
+_WITHDRAWALS = "StopAuthorized RemoteStop Deauthorized EVConnectTimeout EVCommunicationLost"
 # What ends a transaction whatever TxStopPoint says.
-_ENDINGS = ("AbnormalCondition", "ResetCommand")
+_ENDINGS = "AbnormalCondition ResetCommand"
+# What can start one.
+_BEGINNINGS = "CablePluggedIn Authorized RemoteStart"
 
 
 class Authorization:
@@ -78,7 +80,7 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
     connected = evse.plugged is not None
     state = charging_state(evse, in_service)
     if evse.transaction is None:
-        if not (in_service and trigger in ("CablePluggedIn", "Authorized", "RemoteStart") and (
+        if not (in_service and trigger in _BEGINNINGS.split() and (
                 (connected and "EVConnected" in start_points)
                 or (authorized and "Authorized" in start_points)
                 or (connected and authorized and "PowerPathClosed" in start_points))):
@@ -87,7 +89,7 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
         # The power path closes after the start: that is an event of its own.
         events.append(_event("Started", trigger, evse, "EVConnected" if state == "Charging" else state))
     # Without a driver and without a car it is over, whatever TxStopPoint says (E09.FR.01, E03.FR.05).
-    elif trigger in _ENDINGS or (trigger in _WITHDRAWALS and (
+    elif trigger in _ENDINGS.split() or (trigger in _WITHDRAWALS.split() and (
             not connected or "Authorized" in stop_points or "PowerPathClosed" in stop_points)):
         event = _event("Ended", trigger, evse, state, token)
         event.stopped_reason = reason

@@ -51,10 +51,13 @@ def reserve(station, now, reservation_id, evse_id, kind, expiry, token, group):
 
     `kind`: a connector type or None; `expiry` in seconds since 1970; tokens as (id_token, type).
     """
+    reason = _refusal(station, now, reservation_id, evse_id, kind, expiry)
+    if reason:
+        return "Rejected", reason
     reservations = station.reservations
-    status, reason = _judge(station, now, reservation_id, evse_id, kind, expiry)
+    status = reservations.judge(reservation_id, evse_id, kind)
     if status != "Accepted":
-        return status, reason
+        return status, None
     reservation = Reservation(reservation_id, evse_id, kind, expiry, token, group, reservations.sequence + 1)
     try:
         station.store(RECORDS + str(reservation_id), reservation.record())
@@ -67,24 +70,25 @@ def reserve(station, now, reservation_id, evse_id, kind, expiry, token, group):
     return "Accepted", None
 
 
-def _judge(station, now, reservation_id, evse_id, kind, expiry):
+def _refusal(station, now, reservation_id, evse_id, kind, expiry):
+    """The reason code to reject a reservation for, whatever the EVSEs are doing; None if there is none."""
     variables = station.variables
     if not variables.true("ReservationCtrlr.Available") or not variables.true("ReservationCtrlr.Enabled"):
-        return "Rejected", "NotEnabled"  # H01.FR.01
+        return "NotEnabled"  # H01.FR.01
     if evse_id is None and not variables.true("ReservationCtrlr.NonEvseSpecific"):
-        return "Rejected", "UnsupportedParam"  # H01.FR.19
+        return "UnsupportedParam"  # H01.FR.19
     site = station.site
     if evse_id is not None and site.evse(evse_id) is None:
-        return "Rejected", "UnknownEvse"
+        return "UnknownEvse"
     if kind is not None and not any([evse.has_type(kind) and evse_id in (None, evse.id) for evse in site.evses]):
-        return "Rejected", "UnknownConnectorType"
+        return "UnknownConnectorType"
     utc = station.clock.utc(now)
     if utc is None or expiry <= utc:
-        return "Rejected", "InvalidValue"
+        return "InvalidValue"
     reservations = station.reservations
     if len(reservations.held) + len(reservations.ended) >= _MOST and not reservations.find(reservation_id):
-        return "Rejected", "OutOfStorage"
-    return reservations.judge(reservation_id, evse_id, kind), None
+        return "OutOfStorage"
+    return None
 
 
 def storage_reason(error):

@@ -13,14 +13,14 @@ RECORDS = "security-"  # and the type of the event: four bytes UTC, 0 for unknow
 TIME_RECORD = "time"  # four bytes UTC: it is at least that late
 
 # Critical ones (Part 2 appendix 2) that must outlive a reboot: while they wait there may be no CSMS for days.
-_KEPT = ("InvalidCsmsCertificate", "InvalidTLSVersion", "InvalidTLSCipherSuite", "MemoryExhaustion")
+_KEPT = "InvalidCsmsCertificate InvalidTLSVersion InvalidTLSCipherSuite MemoryExhaustion"
 _MOST = 8  # events waiting at a time
 
 
 def happened(station, now, name, info):
     """Remember a security event until the CSMS has heard of it (A04.FR.01, A04.FR.02). `info`: techInfo."""
     utc = station.clock.utc(now)
-    if _wait(station, now, name, utc, info) and name in _KEPT:
+    if _wait(station, now, name, utc, info) and name in _KEPT.split():
         station.try_store(now, RECORDS + name, (utc or 0).to_bytes(4, "big") + info.encode()[:112])
 
 
@@ -53,7 +53,7 @@ def _confirmed(about, now, payload, error):
     station, event = about
     if error != "offline":
         station.security_events.remove(event)
-        if event[0]["type"] in _KEPT:
+        if event[0]["type"] in _KEPT.split():
             station.forget(RECORDS + event[0]["type"])
 
 
