@@ -83,6 +83,7 @@ def append_frame(out, opcode, payload, key):
 
 
 def close_payload(code, reason):
+    """The payload of a close frame: two bytes of code, then the reason (RFC 6455 §5.5.1)."""
     return code.to_bytes(2, "big") + reason.encode()
 
 

@@ -1,0 +1,80 @@
+"""The rules of the house that a machine can check: who may know what, and how long a file may be."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "firmware" / "holdfast"
+
+# What only the edge may touch: files, sockets, pins, the wall clock, other tasks.
+OUTSIDE = {"asyncio", "select", "socket", "ssl", "tls", "os", "io", "vfs", "machine", "esp32", "network", "time",
+           "_thread", "gc"}
+POLICY = ("reservations", "evse", "transactions", "authorization", "device_model", "hardware.pilot",
+          "hardware.outlet")
+PROTOCOL = ("station", "exchange", "rpc", "outbox", "payload", "clock", "websocket", "log")
+
+
+def imports(path):
+    """Names of all modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def file_of(name):
+    return PACKAGE / (name.replace(".", "/") + ".py")
+
+
+def protocol_files():
+    return [file_of(name) for name in PROTOCOL] + sorted((PACKAGE / "blocks").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", [file_of(name) for name in POLICY] + protocol_files(), ids=lambda path: path.stem)
+def test_policy_and_protocol_do_not_know_the_outside_world(path):
+    assert OUTSIDE & set(imports(path)) == set()
+
+
+@pytest.mark.parametrize("name", POLICY)
+def test_policy_knows_no_messages(name):
+    allowed = {"holdfast." + other for other in POLICY}
+    known = {module for module in imports(file_of(name)) if module.startswith("holdfast.")}
+    assert {module for module in known if not any(module == a or module.startswith(a + ".") for a in allowed)
+            and module != "holdfast.hardware"} == set()
+
+
+def test_the_check_would_see_an_import_inside_a_function(tmp_path):
+    path = tmp_path / "sneaky.py"
+    path.write_text("def now():\n    import time\n    return time.time()\n")
+    assert OUTSIDE & set(imports(path)) == {"time"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_file_of_the_firmware_fits_into_the_head_and_opens_with_what_it_promises(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 450
+    assert ast.get_docstring(ast.parse(text))
+
+
+def test_public_functions_and_classes_say_what_they_do():
+    missing = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                if not node.name.startswith("_") and not ast.get_docstring(node):
+                    missing.append(f"{path.name}: {node.name}")
+    assert missing == []
+
+
+def test_nothing_is_left_for_later():
+    left = []
+    for folder in ("firmware", "tools", "boards"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".cmake", ".h") and "node_modules" not in path.parts:
+                left += [f"{path.name}: {word}" for word in re.findall(r"\b(?:TODO|FIXME|XXX)\b", path.read_text())]
+    assert left == []
