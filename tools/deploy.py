@@ -30,8 +30,8 @@ if sys.path[0] in %r:
 ''' % (SLOTS,)
 OTHERWISE = "else:  # the deployment was interrupted: the agent that was there before\n    exec(%r)\n"
 
-# Bytes of heap on 32 bits that a station wants whose code is in RAM; host_tests/test_deploy.py holds them against
-# `make size`. The rest is what the Wi-Fi driver (38 to 44 kB) and one TLS connection (23 kB, 7 more while it begins)
+# Bytes of heap on 32 bits that a station wants whose code is in RAM, as `make size` measures it; its test holds this
+# against that. The rest is what the Wi-Fi driver (38 to 44 kB) and one TLS connection (23 kB, 7 more while it begins)
 # take from the same RAM, which MicroPython counts as its own until they do.
 AGENT = 120_000
 NETWORK = 75_000

@@ -124,6 +124,7 @@ def measure_heap():
         (directory / "config.json").write_text(json.dumps(config))
         load = ["node", WASM / "run.mjs", WASM / "load.py", image, directory / "modules.txt"]
         heap = json.loads(run(load + [WASM / "heap.py", directory / "config.json"]).splitlines()[-1])
+        in_ram = run(load[:2] + [WASM / "to_ram.py"] + load[2:] + [WASM / "heap.py", directory / "config.json"])
         # Those on demand are measured apart: not even their names are there while the station is idle.
         (directory / "modules.txt").write_text("\n".join(first + [name + "?" for name in later]))
         output = run(load)
@@ -139,6 +140,8 @@ def measure_heap():
     heap["import"] = sum(taken[:len(first)])
     heap["idle"] = heap["import"] + sum(size for _, size in heap["parts"])
     heap["peak"] = heap["idle"] + max(size for _, size in heap["steps_wire"])
+    *_, imported, worked = in_ram.splitlines()
+    heap["ram_idle"] = sum(json.loads(imported)) + sum(size for _, size in json.loads(worked)["parts"])
     heap["asyncio_64_bit"] = int(run([MICROPYTHON, "-c", (
         "import gc; gc.collect(); before = gc.mem_alloc(); import asyncio; asyncio.open_connection; gc.collect();"
         "print(gc.mem_alloc() - before)")]))
@@ -211,7 +214,9 @@ def tables(figures):
         table.add_row("    " + event, str(size))
     table.add_row("    of which reading and writing the JSON alone", str(heap["json"]))
     table.add_row("the same with WebSocket and link around it", str(heap["pair_wire"]))
-    table.add_row("most in use at once, if nothing is collected before an event is over", str(heap["peak"]))
+    table.add_row("most in use at once, if nothing is collected before an event is over", str(heap["peak"]),
+                  end_section=True)
+    table.add_row("idle with the code in RAM, as .mpy files on a stock firmware", str(heap["ram_idle"]))
     yield table
     yield (
         "Not in it: the image, which a board has in flash, and what MicroPython brings itself. asyncio with its streams"
