@@ -71,6 +71,7 @@ def test_an_installer_commissions_a_new_station_with_a_phone(make_board):
                 ["picture", "settings"], ["view", "memory", "heap used"], ["view", "flash", "blocks"],
                 ["view", "off", "The page is off"],
             ])
+            assert seen[15] == "The page is off, the station goes on."
             assert "DEPOT-7" in seen[2] and "Accepted" in seen[2] and seen[4] == 0
             assert seen[8:11] == ["DEPOT-7", "", "cCCS2 cType2\nsType2"]
             assert json.loads(seen[11])["watchdog"] == 0

@@ -1,15 +1,19 @@
 """The installer's page on the virtual board: when it is on, who reaches it, and what it never disturbs."""
 
+import asyncio
 import http.client
 import json
 import socket
 import time
+from unittest.mock import ANY
 
 import pytest
+from tls_peers import pki, right
 from virtual_boards import PROMPT, SIZE, ask
 
 from tools import image, web_page
 from tools.board_console import BoardError
+from tools.csms import Csms
 
 pytest_plugins = "virtual_boards"
 
@@ -112,6 +116,25 @@ def test_first_boot_shows_the_codes_once_and_the_page_until_the_station_is_commi
     board.command("reboot")
     board.read_until("next attempt")
     assert not is_on(board)
+
+
+def test_a_station_is_commissioned_for_wss_and_shows_it_while_tls_is_up(make_board):
+    async def situation():
+        async with Csms(password="a-password-of-some-length", tls=right()) as csms:
+            board = make_board(image.firmware_files(), size=512 * 4096)
+            await board.apower_on()
+            password = codes(await board.aread_until("not off by itself"))["password"]
+            visitor = Visitor(board)
+            await asyncio.to_thread(visitor.login, password)
+            settings = image.make_config(csms.url, "HOLDFAST-1", password="a-password-of-some-length",
+                                         ca_certificate=pki().root.pem.decode())
+            assert await asyncio.to_thread(visitor.ask, "/config", settings) == (200, ANY, "{}")
+            await (await csms.station()).registered()
+            await asyncio.to_thread(visitor.login, password)
+            assert "registration: Accepted" in (await asyncio.to_thread(visitor.ask, "/show/status"))[2]
+            assert "TLS handshake" in (await asyncio.to_thread(visitor.ask, "/show/memory"))[2]
+
+    asyncio.run(situation())
 
 
 def test_a_commissioned_station_has_no_page_until_it_is_told_to(make_board):

@@ -22,6 +22,7 @@ class Edge:
         self.drawn = 0
         self.fails = False
         self.nvs = None
+        self.files = {}
 
     def random(self, count):
         self.drawn += 1
@@ -41,10 +42,13 @@ class Edge:
             self.nvs[key] = content
             return True
 
-    def write(self, text):
+    def write(self, path, text):
         if self.fails:
             raise OSError(28)
-        self.text = text
+        if path == "/config.json":
+            self.text = text
+        else:
+            self.files[path] = text
 
 
 class Phone:
@@ -342,6 +346,35 @@ def test_a_configuration_with_a_fault_leaves_nvs_alone():
     phone.edge.nvs = {}
     changed(phone, model="")
     assert phone.status == 422 and phone.edge.nvs == {}
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\r\naG9s\r\nZGZhc3Q=\r\n-----END CERTIFICATE-----\n"
+
+
+def test_certificates_become_files_and_the_configuration_has_their_paths():
+    phone = Phone()
+    assert changed(phone, csms_url="wss://csms/", ca_certificate=CERTIFICATE) == {}
+    assert phone.edge.files == {"/ca_certificate.pem": CERTIFICATE}
+    assert json.loads(phone.edge.text)["ca_certificate"] == "/ca_certificate.pem"
+
+
+def test_a_path_of_a_certificate_stays_a_path():
+    phone = Phone()
+    assert changed(phone, csms_url="wss://csms/", ca_certificate="/ca.der") == {}
+    assert phone.edge.files == {} and json.loads(phone.edge.text)["ca_certificate"] == "/ca.der"
+
+
+def test_what_is_no_certificate_is_told_at_its_field():
+    for wrong in ("-----BEGIN X-----", "-----BEGIN X-----\n-----END X-----", "-----BEGIN X-----\nA\n-----END"):
+        phone = Phone()
+        assert changed(phone, csms_url="wss://csms/", ca_certificate=wrong)["field"] == "ca_certificate", wrong
+        assert phone.edge.files == {} and phone.edge.text == ""
+
+
+def test_certificates_are_not_written_when_something_else_is_wrong():
+    phone = Phone()
+    assert changed(phone, csms_url="wss://csms/", ca_certificate=CERTIFICATE, model="")["field"] == "model"
+    assert phone.edge.files == {}
 
 
 def test_passwords_do_not_stay_for_another_csms_or_network():

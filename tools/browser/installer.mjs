@@ -53,9 +53,9 @@ const does = {
     return (await answered).status();
   },
   press: async () => page.click('#settings button'),
-  // [name of the field, text] of every complaint.
-  complaints: async () => page.$$eval('label.bad', labels => labels.map(label =>
-    [label.children[0].name, label.lastChild.textContent])),
+  // [name of the field, text] of every complaint, once there is one.
+  complaints: async () => page.waitForSelector('label.bad').then(() => page.$$eval('label.bad', labels => labels.map(label =>
+    [label.children[0].name, label.lastChild.textContent]))),
   wait: async milliseconds => page.waitForTimeout(milliseconds),
   see: async text => page.waitForFunction(wanted => document.body.innerText.includes(wanted), text).then(() => true),
   // How far the page is wider than the phone.

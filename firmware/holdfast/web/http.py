@@ -5,7 +5,7 @@ its body; what is larger, or not HTTP, is refused with the status that says why.
 """
 
 HEAD = 2048
-BODY = 4096
+BODY = 6144  # a configuration with three RSA certificates and keys
 
 # The headers that somebody asks for; the others are not kept.
 _KEPT = ("host", "origin", "cookie", "x-token", "content-length", "transfer-encoding")

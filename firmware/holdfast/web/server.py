@@ -160,9 +160,9 @@ class Web:
         except (OSError, ValueError):
             return ""
 
-    def write(self, text):
+    def write(self, path, text):
         # littlefs has the old file until the new one is closed.
-        with open(self._agent.root + config.PATH, "wb") as file:
+        with open(self._agent.root + path, "wb") as file:
             file.write(text.encode())
 
     def keep(self, key, content):

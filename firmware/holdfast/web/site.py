@@ -6,10 +6,10 @@ configuration is checked by holdfast.config, and written only if that finds noth
 """
 
 import json
-from binascii import hexlify
+from binascii import a2b_base64, hexlify
 from hashlib import sha256
 
-from holdfast.config import ConfigError, load
+from holdfast.config import PATH, ConfigError, load
 from holdfast.web.http import response
 from holdfast.web.page import PAGE
 
@@ -18,6 +18,7 @@ PENALTY = 1000  # ms until the next try after the first wrong password; doubled 
 COST = 100  # ms that a request uses up of an allowance that grows with time
 ALLOWANCE = 30 * COST
 SHOWN = ("status", "reservations", "log", "memory", "flash")  # commands of the console
+PEM = ("ca_certificate", "client_certificate", "client_key")  # a path or, to be put into a file, the thing itself
 NESTED = 64  # brackets in a configuration: some are nested, and a board has little stack
 
 _LETTERS = b"abcdefghijkmnpqrstuvwxyz23456789"  # none that look alike
@@ -44,8 +45,8 @@ def _same(one, other):
 
 class Site:
     """`secret`: see hashed. `edge` has `address`, of the board, as text; `random(n)`: n bytes of chance; `log`;
-    `show(command)`: the lines of a console command; `read()`: the text of config.json, "" without; `write(text)` puts
-    another there, raises OSError; `keep(key, content)` puts bytes into NVS, false where there is none.
+    `show(command)`: the lines of a console command; `read()`: the text of config.json, "" without; `write(path, text)`
+    writes a file, raises OSError; `keep(key, content)` puts bytes into NVS, false where there is none.
 
     `used`: when somebody who is logged in last asked for something; `wish`: "restart", "off" or None.
     """
@@ -140,12 +141,23 @@ class Site:
         known = self._known()
         _keep_password(values, known, "csms_url")
         _keep_password(_wifi(values), _wifi(known), "ssid")
-        body = json.dumps(values)
+        files = []
+        for field in PEM:
+            text = values.get(field)
+            if type(text) is str and text.startswith("-----BEGIN "):
+                try:
+                    if not a2b_base64(text.split("-----")[2]):
+                        raise ValueError
+                except (ValueError, IndexError):
+                    return _json(422, {"field": field, "error": "not PEM"})
+                values[field] = "/%s.pem" % field
+                files.append((values[field], text))
         try:
-            load(body)
+            load(json.dumps(values))
             self._hide(values, "password", "csms_url")
             self._hide(_wifi(values), "wifi_password", "ssid")
-            self._edge.write(json.dumps(values))
+            for path, text in files + [(PATH, json.dumps(values))]:
+                self._edge.write(path, text)
         except ConfigError as error:
             return _json(422, {"field": error.args[0], "error": error.args[1]})
         except OSError as error:
