@@ -9,8 +9,6 @@ from virtual_boards import PROMPT
 from tools.csms import Csms
 from tools.image import charger_files
 
-pytest_plugins = "virtual_boards"
-
 QUICK = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "1", "OCPPCommCtrlr.RetryBackOffRandomRange": "0"}
 
 

@@ -15,8 +15,6 @@ from tools import deploy, image
 from tools.board_console import BoardError
 from tools.board_repl import Repl, visit
 
-pytest_plugins = "virtual_boards"
-
 NOWHERE = "ws://127.0.0.1:9/"
 PARTS = ("holdfast/__init__.py", "holdfast/other.py", "holdfast/inner/__init__.py")
 

@@ -11,8 +11,6 @@ from tools import image
 from tools.board_console import BoardError
 from tools.provision import bound
 
-pytest_plugins = "virtual_boards"
-
 NOWHERE = "ws://127.0.0.1:9/"
 RECORDS = {"records/" + name: framed(name, content) for name, content in (
     ("reservation-7", b"what one holds, or not"), ("availability", b"\x01"),

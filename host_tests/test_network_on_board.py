@@ -12,8 +12,6 @@ import pytest
 from tools import image
 from tools.csms import Csms
 
-pytest_plugins = "virtual_boards"
-
 FIRMWARE = pathlib.Path(__file__).parent.parent / "firmware"
 MICROPYTHON = os.environ.get("MICROPYTHON", "micropython")
 WIFI = {"wifi": {"ssid": "home", "password": "secret-word"}}

@@ -13,8 +13,6 @@ from tools.board_repl import Repl
 from tools.csms import Csms
 from tools.provision import Site, config
 
-pytest_plugins = "virtual_boards"
-
 PASSWORD = "correct horse battery staple"
 KEY = "wi-fi secret"
 QUICK = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "1", "OCPPCommCtrlr.RetryBackOffRandomRange": "0"}

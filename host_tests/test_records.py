@@ -16,8 +16,6 @@ from tools import image, records
 from tools.board_console import BoardError
 from tools.board_repl import Repl
 
-pytest_plugins = "virtual_boards"
-
 MAIN = "import os\nprint('starts', 'config.json' in os.listdir('/'), sorted(os.listdir('/records')))\n"
 SECRET = "records/" + records.SECRET
 

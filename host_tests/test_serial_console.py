@@ -12,8 +12,6 @@ from tools import image
 from tools.board_console import BoardError
 from tools.serial_console import Lines, SerialConsole, follow, log_level
 
-pytest_plugins = "virtual_boards"
-
 
 @pytest.fixture
 def station(make_board):

@@ -11,8 +11,6 @@ from tools import image
 from tools.csms import Csms
 from tools.virtual_board import BoardError, VirtualBoard
 
-pytest_plugins = "virtual_boards"
-
 NOWHERE = "ws://127.0.0.1:9/"
 QUICK = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "1", "OCPPCommCtrlr.RetryBackOffRandomRange": "0"}
 # Hangs half a second after power-on, and never again.

@@ -13,8 +13,6 @@ from test_web_on_board import codes
 from tools import image
 from tools.csms import Csms
 
-pytest_plugins = "virtual_boards"
-
 ROOT = Path(__file__).resolve().parent.parent
 BROWSER = ROOT / "tools" / "browser"
 PICTURES = ROOT / "build" / "pictures"

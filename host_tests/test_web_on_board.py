@@ -15,8 +15,6 @@ from tools import image, web_page
 from tools.board_console import BoardError
 from tools.csms import Csms
 
-pytest_plugins = "virtual_boards"
-
 NOWHERE = "ws://127.0.0.1:9/"
 # The agent's clock goes so many times as fast; what waits for the network or for a person is over sooner.
 FAST = """

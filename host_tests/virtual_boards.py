@@ -1,4 +1,4 @@
-"""Virtual boards for tests: the fixture `make_board`, to be imported where it is used, and helpers around it."""
+"""Virtual boards for tests: the fixture `make_board`, which every test has from conftest.py, and helpers around it."""
 
 import pytest
 
