@@ -44,6 +44,11 @@ def test_an_mpy_file_is_taken_apart_without_a_byte_left_over():
     assert 4 < rest < 9, "the header and two numbers"
 
 
+def test_private_numbers_are_compiled_in():
+    contents = mpy.read(compile_mpy(b"_MOST = 8  # of them\nLEAST = 2\n_HALF = _MOST // 2\n", "thing.py", ["-O3"]))
+    assert {"LEAST", "_HALF"} <= set(contents.names) and "_MOST" not in contents.names
+
+
 def test_what_is_no_mpy_file_is_refused():
     with pytest.raises(ValueError):
         mpy.read(b"import gc\n")
@@ -55,6 +60,21 @@ def test_modules_are_measured_after_what_they_load_themselves():
                        ("blocks.reservation", "station")):
         assert first.index("holdfast." + one) < first.index("holdfast." + other)
     assert sorted(first + later) == sorted(name for name in size.modules() if name.startswith("holdfast"))
+
+
+def test_what_is_imported_within_functions_is_loaded_on_demand():
+    first, later = size.load_order(size.modules())
+    assert "holdfast.commands" in later and "holdfast.blocks.variables" in later and "holdfast.tls" in later
+    # The agent imports these late too, but always.
+    assert {"holdfast.flash", "holdfast.link", "holdfast.station", "holdfast.hardware.simulated"} <= set(first)
+
+
+def test_every_module_belongs_to_the_station_or_to_one_group():
+    named = [name for _, names in size.GROUPS for name in names.split()]
+    assert [name for name in named if name.rstrip(".") not in size.modules()] == [], "gone"
+    assert len(named) == len(set(named))
+    assert size.group_of("holdfast.websocket") == size.group_of("holdfast.hardware") == size.STATION
+    assert size.group_of("holdfast.web") == size.group_of("holdfast.web.page") == "web page"
 
 
 def test_make_size_prints_every_module_of_the_firmware():
@@ -72,6 +92,8 @@ def test_make_size_prints_every_target_with_what_was_measured(output, figures):
 def test_the_parts_add_up(figures):
     code, heap = figures["code"], figures["heap"]
     assert code["total"]["xtensawin"] == sum(row["xtensawin"] for row in code["modules"])
+    for column, total in code["total"].items():
+        assert total == sum(sizes[column] for _, sizes in code["groups"]), column
     assert code["total"]["xtensawin"] == code["total_names_once"] + code["names_repeated"]
     assert all(row["xtensawin"] == row["rv32imc"] for row in code["modules"]), "there is native code in the firmware"
     assert heap["import"] == heap["names"] + sum(taken for _, taken in heap["modules"])
@@ -97,10 +119,21 @@ def test_a_target_that_is_met_stays_met(figures, what):
     assert target["met"], "%(what)s: %(measured)s, and at most %(limit)s is the target; see make size" % target
 
 
-def test_a_reservation_and_its_cancellation_leave_no_more_garbage_than_they_did(figures):
-    """The target is 4,000 bytes; this keeps what was won on the way."""
-    pair = figures["heap"]["pair"]
-    assert pair <= 8_800, "ReserveNow + CancelReservation allocate %d bytes; they did with 8,048" % pair
+# Targets not met: what was reached, and a little more, so that it does not get lost again.
+REACHED = {"compiled code, station": 73_600, "heap, idle": 49_400, "allocated per pair": 5_800}
+
+
+@pytest.mark.parametrize("what", REACHED)
+def test_a_target_that_is_not_met_is_missed_by_no_more_than_before(figures, what):
+    target = [target for target in figures["targets"] if target["what"] == what][0]
+    assert target["measured"] <= REACHED[what], (
+        "%s: %d bytes, and %d were reached already; the target is %d, see make size"
+        % (what, target["measured"], REACHED[what], target["limit"]))
+
+
+def test_every_target_has_its_test(figures):
+    met = {"flash, programs per change", "flash, erases per change", "flash, bytes per change"}
+    assert met | set(REACHED) == {target["what"] for target in figures["targets"]}
 
 
 def test_make_deploy_asks_for_the_heap_that_the_code_takes_in_ram(figures):

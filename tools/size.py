@@ -31,8 +31,17 @@ MICROPYTHON = os.environ.get("MICROPYTHON", str(Path(sys.executable).parent / "m
 # What runs at power-on, and what the configuration names; the rest is loaded when it is wanted.
 ROOTS = ("holdfast.agent", "holdfast.flash", "holdfast.link", "holdfast.station", "holdfast.hardware.simulated")
 
+# What the firmware consists of besides the station that keeps its reservations. A name that ends in "." is a package.
+STATION = "station"
+GROUPS = (
+    ("network and security", "holdfast.network holdfast.resolver holdfast.tls"),
+    ("EVSE hardware", "holdfast.hardware.iec61851 holdfast.hardware.outlet holdfast.hardware.pilot"),
+    ("web page", "holdfast.web."),
+    ("survival", "_boot holdfast.board holdfast.crash holdfast.debug holdfast.factory holdfast.keep holdfast.watchdog"),
+)
+
 TARGETS = (
-    ("compiled code", "mpy", 44_000, "bytes of .mpy"),
+    ("compiled code, station", "mpy", 44_000, "bytes of .mpy"),
     ("heap, idle", "heap_idle", 40_000, "bytes"),
     ("allocated per pair", "pair", 4_000, "bytes"),
     ("flash, programs per change", "programs", 2.1, ""),
@@ -53,6 +62,15 @@ def modules():
     return found
 
 
+def group_of(module):
+    """The group of GROUPS that a module belongs to, STATION for all others."""
+    for group, names in GROUPS:
+        for name in names.split():
+            if module == name or name.endswith(".") and (module + ".").startswith(name):
+                return group
+    return STATION
+
+
 def compiled(path, architecture):
     """The .mpy of one source file, as it would be released."""
     name = path.relative_to(FIRMWARE).as_posix()
@@ -67,14 +85,17 @@ def measure_code():
         contents = mpy.read(compiled(path, "xtensawin"))
         shared.update(contents.names)
         rows.append({
-            "module": name, "xtensawin": contents.total, "rv32imc": len(compiled(path, "rv32imc")),
-            "names": contents.names_bytes, "constants": contents.objects, "bytecode": contents.code,
-            "functions": contents.functions,
+            "module": name, "group": group_of(name),
+            "xtensawin": contents.total, "rv32imc": len(compiled(path, "rv32imc")), "names": contents.names_bytes,
+            "constants": contents.objects, "bytecode": contents.code, "functions": contents.functions,
         })
-    total = {column: sum(row[column] for row in rows) for column in rows[0] if column != "module"}
+    columns = [column for column in rows[0] if column not in ("module", "group")]
+    total = {column: sum(row[column] for row in rows) for column in columns}
+    groups = [[group, {column: sum(row[column] for row in rows if row["group"] == group) for column in columns}]
+              for group in (STATION, *[group for group, _ in GROUPS])]
     spelled_once = sum(shared.values())
     repeated = total["names"] - spelled_once
-    return {"modules": rows, "total": total, "names_once": spelled_once, "names_repeated": repeated,
+    return {"modules": rows, "groups": groups, "total": total, "names_once": spelled_once, "names_repeated": repeated,
             "total_names_once": total["xtensawin"] - repeated, "different_names": len(shared)}
 
 
@@ -166,7 +187,7 @@ def measure():
     """All figures, as `--json` prints them."""
     figures = {"code": measure_code(), "heap": measure_heap(), "flash": flash_cost.measure()}
     values = {
-        "mpy": figures["code"]["total"]["xtensawin"],
+        "mpy": dict(figures["code"]["groups"])[STATION]["xtensawin"],
         "heap_idle": figures["heap"]["idle"],
         "pair": figures["heap"]["pair"],
         "programs": figures["flash"]["programs"],
@@ -193,6 +214,12 @@ def tables(figures):
         name = row["module"]
         table.add_row(name + (" (on demand)" if name in later else ""), *[str(row[column]) for column in columns],
                       str(heap_of.get(name) or ""), end_section=row is code["modules"][-1])
+    heap_of_group = dict.fromkeys(dict(code["groups"]), 0)
+    for name, size in heap["modules"]:
+        heap_of_group[group_of(name)] += size
+    for group, sizes in code["groups"]:
+        table.add_row("= " + group, *[str(sizes[column]) for column in columns], str(heap_of_group[group] or ""),
+                      end_section=group == code["groups"][-1][0])
     table.add_row("total", *[str(code["total"][column]) for column in columns], str(heap["import"] - heap["names"]))
     yield table
     yield (
