@@ -140,3 +140,21 @@ def test_make_deploy_asks_for_the_heap_that_the_code_takes_in_ram(figures):
     """What is there when idle, what one exchange leaves until it is collected, and little more."""
     wanted = figures["heap"]["ram_idle"] + figures["heap"]["pair_wire"]
     assert wanted <= deploy.AGENT <= wanted + 15_000
+
+
+def test_the_readme_tells_these_figures(figures):
+    """Within 3 %: a small change need not touch the README, a large one has to."""
+    readme = (ROOT / "README.md").read_text().partition("## Figures")[2].partition("\n## ")[0]
+    groups = dict(figures["code"]["groups"])
+    measured = {
+        "flash programs": figures["flash"]["programs"],
+        "flash erases": figures["flash"]["erases"],
+        "bytes programmed": figures["flash"]["bytes"],
+        "bytes allocated": figures["heap"]["pair"],
+        "heap idle after boot": figures["heap"]["idle"],
+        ".mpy of the station": groups[size.STATION]["xtensawin"],
+    }
+    for beginning, value in measured.items():
+        row = next(line for line in readme.splitlines() if line.startswith("| " + beginning))
+        told = float(row.split("|")[2].replace(",", ""))
+        assert abs(told - value) <= 0.03 * value, f"README: {row.strip()}; measured: {value}"
