@@ -26,6 +26,7 @@ START = Path(__file__).resolve().parent / "board" / "start.py"
 BLOCK = 4096
 JOURNAL_HEAD = struct.Struct("<BBHIIIIII")  # as tools/board/nor.py writes it
 PROGRAM = 1
+SPARE = 256 * 1024  # bytes of heap for what plays the board, when its code is in ROMFS; more than it needs
 CUT_MODES = ("not done", "half done", "garbled", "done")
 BACKLOG = 1024 * 1024  # bytes kept for a client of the serial port that does not read
 
@@ -61,6 +62,12 @@ def free_ports(*wanted):
                 continue
         found[wanted[len(found)]] = port
     return found
+
+
+def size_of(heap):
+    """Bytes of a heap size in MicroPython's notation, such as "200K"."""
+    unit = {"K": 1024, "M": 1024 * 1024}.get(heap[-1:].upper(), 1)
+    return int(heap if unit == 1 else heap[:-1]) * unit
 
 
 class Flash:
@@ -127,12 +134,16 @@ class Flash:
 class Chip:
     """One run of the interpreter, from reset to reset. `serial` is its standard input and output."""
 
-    def __init__(self, micropython, heap, image, directory, raw, cause, unique_id, times):
+    def __init__(self, micropython, heap, image, directory, raw, cause, unique_id, times, romfs=None):
         self.serial, serial = socket.socketpair()
         self.control, control = socket.socketpair()
+        in_rom = []
+        if romfs:  # what the firmware shall have; the image and what plays the board come on top
+            in_rom = [romfs, str(size_of(heap))]
+            heap = str(size_of(heap) + os.path.getsize(romfs) + SPARE)
         command = [micropython, "-X", "heapsize=" + heap, "-i", str(START)]
         command += [image, directory, str(control.fileno()), "raw" if raw else "friendly"]
-        command += [str(cause), unique_id.hex(), *map(str, times)]
+        command += [str(cause), unique_id.hex(), *map(str, times), *in_rom]
         with serial, control:
             self.process = subprocess.Popen(
                 command,

@@ -10,6 +10,8 @@ import json
 import os
 import re
 import subprocess
+import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,6 +78,30 @@ def firmware_files(compiled=True, optimise=2):
     return files
 
 
+def romfs_image(optimise=3):
+    """Path of a ROMFS image with the packages of the firmware in /lib, as `mpremote romfs` builds it.
+
+    boot.py and main.py are not in it: MicroPython does not look for them there. Cached in build/romfs by content.
+    """
+    files = {name: content for name, content in firmware_files(optimise=optimise).items() if name not in RUN_BY_NAME}
+    key = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:32]
+    cached = ROOT / "build" / "romfs" / (key + ".romfs")
+    if not cached.exists():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cached.parent) as directory:
+            for name, content in files.items():
+                path = Path(directory, "rom", name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            own = Path(directory, "image")
+            command = [sys.executable, "-m", "mpremote", "romfs", "-o", own, "build", Path(directory, "rom")]
+            done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+            if done.returncode:
+                raise OSError("mpremote builds no ROMFS image: %s" % (done.stderr or done.stdout).strip())
+            os.replace(own, cached)
+    return cached
+
+
 # A private number of a module, such as `_MOST = 8`. To MicroPython's compiler it is a constant only if it is told so.
 _NUMBER = re.compile(rb"^(_[A-Z][A-Z0-9_]*) = (0x[0-9A-Fa-f]+|[0-9][0-9_]*(?: << [0-9]+)?)(?=[ \t]*(?:#.*)?$)", re.M)
 
@@ -122,9 +148,9 @@ def make_config(url, station_id, **overrides):
     return config
 
 
-def charger_files(url, station_id, compiled=True, **overrides):
-    """Everything a virtual charger carries: the firmware and its config.json."""
-    files = firmware_files(compiled)
+def charger_files(url, station_id, compiled=True, in_rom=False, **overrides):
+    """Everything a virtual charger carries: the firmware, less what is `in_rom`, and its config.json."""
+    files = {name: content for name, content in firmware_files(compiled).items() if not in_rom or name in RUN_BY_NAME}
     files["config.json"] = json.dumps(make_config(url, station_id, **overrides), indent=2)
     return files
 

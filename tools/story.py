@@ -38,10 +38,13 @@ class Charger:
 
     errors = (BoardError, OSError)
 
-    def __init__(self, url, directory, variables=None):
+    def __init__(self, url, directory, variables=None, in_rom=False, heap="2M", ca=None):
         self.path, self.variables = os.path.join(directory, "charger.img"), variables or {}
-        image.build_image(self.path, image.charger_files(url, STATION_ID, password=PASSWORD, variables=self.variables))
-        self.board = VirtualBoard(self.path)
+        trust = {"ca_certificate": "/ca.pem"} if ca else {}
+        files = image.charger_files(
+            url, STATION_ID, in_rom=in_rom, password=PASSWORD, variables=self.variables, **trust)
+        image.build_image(self.path, {**files, "ca.pem": ca} if ca else files)
+        self.board = VirtualBoard(self.path, heap=heap, romfs=image.romfs_image() if in_rom else None)
 
     async def power_on(self):
         await self.board.apower_on()
@@ -87,11 +90,11 @@ class Charger:
 class Story:
     """The steps, in order. `charger` is a `Charger` or has the same methods; `play` returns whether all were seen."""
 
-    def __init__(self, csms, charger, timeline):
+    def __init__(self, csms, charger, timeline, authority=None):
         self.csms, self.charger, self.timeline = csms, charger, timeline
         self.link = None
         self.expiry = None
-        self.pki = None                 # made when wanted
+        self.pki = authority            # made when wanted
         self.steps = (
             ("Boot and register", self.boot_and_register),
             ("ReserveNow for EVSE 1", self.reserve_now),
@@ -244,7 +247,7 @@ class Story:
         return "Expired, %+.1f s from expiryDateTime, and EVSE 1 is Available" % late
 
     async def wrong_certificate(self):
-        self.pki = pki.Pki()
+        self.pki = self.pki or pki.Pki()
         await self._over_tls(pki.Pki("Somebody else"), password=PASSWORD)
         attempts = len(self.csms.connections)
         await self.charger.power_on()
@@ -338,6 +341,9 @@ async def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tools.story", description=__doc__.partition("\n")[0])
     parser.add_argument("--variable", action="append", default=[], metavar="Component.Variable=VALUE", type=_setting,
                         help="a factory setting of the charger; may be repeated")
+    parser.add_argument("--wss", action="store_true", help="over TLS from the beginning, security profile 2")
+    parser.add_argument("--romfs", action="store_true", help="the charger runs its code in place, from a ROMFS image")
+    parser.add_argument("--heap", default="2M", help="of the charger; with --romfs all of it is the firmware's")
     parser.add_argument("--prompt-only", action="store_true", help="do not play, only start both sides and the prompt")
     parser.add_argument("--stay", action="store_true", help="stay with the prompt even without a terminal")
     wanted = parser.parse_args(arguments)
@@ -345,9 +351,13 @@ async def main(arguments=None):
     timeline = Timeline(empty=False)
     with tempfile.TemporaryDirectory(prefix="holdfast-story-") as directory:
         csms = Csms((RIGHT, WRONG), password=PASSWORD, stations=(STATION_ID,))
+        authority = ca = None
+        if wanted.wss:
+            authority = pki.Pki()
+            csms.tls, ca = pki.server_context(authority.server(csms.host)), authority.root.pem
         await csms.start()
         csms.watch(timeline.frame)
-        charger = Charger(csms.url, directory, dict(wanted.variable))
+        charger = Charger(csms.url, directory, dict(wanted.variable), wanted.romfs, wanted.heap, ca)
         try:
             prompt = Prompt(csms, charger, write=timeline.say)
             timeline.say("A development CSMS at %s, a virtual charger with its console at %s" % (
@@ -360,7 +370,7 @@ async def main(arguments=None):
                 await link.expect("SecurityEventNotification")      # the last that a boot brings about
                 complete = True
             else:
-                complete = await Story(csms, charger, timeline).play()
+                complete = await Story(csms, charger, timeline, authority).play()
             if on_terminal or wanted.stay or wanted.prompt_only:
                 timeline.say()
                 timeline.say("Both sides are yours now: help lists the commands, quit ends.")

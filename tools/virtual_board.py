@@ -46,15 +46,19 @@ class VirtualBoard(Console):
     `image`: the flash image, an existing file (tools.image makes one). `seed` decides how operations are torn.
     `program_us` and `erase_us` make flash operations last as long as on hardware, so that a power cut can hit one.
     `listener(data)` is called with all console output, in the board's thread.
+    `romfs`: a ROMFS image (tools.image.romfs_image), which the board has at /rom and runs code from in place. `heap` is
+    then what the firmware has for itself, as on a board.
     """
 
     def __init__(
-        self, image, micropython=None, heap="2M", seed=None, program_us=0, erase_us=0, unique_id=None, listener=None
-    ):
+        self, image, micropython=None, heap="2M", seed=None, program_us=0, erase_us=0, unique_id=None, listener=None,
+        romfs=None,
+    ):  # fmt: skip
         super().__init__(self._post_typed, listener)
         self.image = os.path.abspath(image)
         self.micropython = find_micropython(micropython)
         self.heap = heap
+        self.romfs = romfs and os.path.abspath(romfs)
         self.seed = random.SystemRandom().randrange(2**32) if seed is None else seed
         self.unique_id = unique_id or b"\x02" + hashlib.sha256(self.image.encode()).digest()[:5]
         self.last_cut = None
@@ -279,8 +283,9 @@ class VirtualBoard(Console):
         if cause != SOFT_RESET:
             self._watchdog = None
         self._chip = Chip(
-            self.micropython, self.heap, self.image, self._directory, self._raw, cause, self.unique_id, self._times
-        )
+            self.micropython, self.heap, self.image, self._directory, self._raw, cause, self.unique_id, self._times,
+            self.romfs,
+        )  # fmt: skip
         for end in (self._chip.serial, self._chip.control):
             self._epoll.register(end.fileno(), select.EPOLLIN)
         self._tail = b""
@@ -451,16 +456,18 @@ def main():
     parser.add_argument("--image", default=str(ROOT / "build" / "board.img"), help="flash image, made if absent")
     parser.add_argument("--micropython", help="unix binary of MicroPython (default: $MICROPYTHON)")
     parser.add_argument("--heap", default="2M", help="its heap (default: %(default)s)")
+    parser.add_argument("--romfs", action="store_true", help="the firmware in a ROMFS image, and --heap all its own")
     parser.add_argument("--size", type=int, default=image.DEFAULT_SIZE, help="bytes of a new image")
     arguments = parser.parse_args()
 
     if not os.path.exists(arguments.image):
         os.makedirs(os.path.dirname(os.path.abspath(arguments.image)), exist_ok=True)
-        files = image.charger_files("ws://127.0.0.1:9000", "HOLDFAST-1")
+        files = image.charger_files("ws://127.0.0.1:9000", "HOLDFAST-1", in_rom=arguments.romfs)
         image.build_image(arguments.image, files, arguments.size)
         print("made %s with the firmware and a sample config.json" % os.path.relpath(arguments.image))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with VirtualBoard(arguments.image, arguments.micropython, arguments.heap) as board:
+    romfs = image.romfs_image() if arguments.romfs else None
+    with VirtualBoard(arguments.image, arguments.micropython, arguments.heap, romfs=romfs) as board:
         board.power_on()
         print("a virtual board is at %s; Ctrl-C here takes it away" % board.port)
         print("    mpremote connect %s repl" % board.port, flush=True)

@@ -22,7 +22,7 @@ import vfs
 
 def run(main_globals):
     """Power up, as the arguments in sys.argv say; returns when it is the REPL's turn."""
-    image, directory, supervisor_fd, mode, cause, unique_id, program_us, erase_us = sys.argv[1:]
+    image, directory, supervisor_fd, mode, cause, unique_id, program_us, erase_us, *romfs = sys.argv[1:]
     supervisor = open(int(supervisor_fd), "r+b")
     device = nor.Nor(image, directory, supervisor, int(program_us), int(erase_us))
     rtc.power_up(directory)
@@ -30,6 +30,12 @@ def run(main_globals):
     esp32.power_up(image)
     network.power_up(directory)
     ports.power_up(directory)
+    if romfs:
+        import heap
+        import rom
+
+        rom.power_up(romfs[0])
+        sys.modules["gc"] = heap
     with open(sys.modules["power_up"].__file__.rsplit("/", 3)[0] + "/firmware/_boot.py") as file:
         frozen_boot = file.read()
 
@@ -37,12 +43,15 @@ def run(main_globals):
         sys.modules[module.__name__] = module
     sys.modules["time"] = rtc
     sys.modules["socket"] = ports
-    for name in ("power_up", "nor", "ports", "rtc"):
+    for name in ("heap", "power_up", "nor", "ports", "rom", "rtc"):
         sys.modules.pop(name, None)
     sys.path[:] = ["", ".frozen", "/lib"]
     sys.argv[:] = []
     main_globals.pop("__file__", None)
     vfs.umount("/")
+    if romfs:
+        rom.mount()
+        heap.hold_back(int(romfs[1]))
     try:
         boot(frozen_boot, device)
         supervisor.write(b"B")  # from here on Ctrl-C interrupts
