@@ -138,7 +138,8 @@ def test_mounted_directory_works_at_the_repl(board, tmp_path):
     (tmp_path / "ten_char_x.py").write_text("print('imported', 40 + 2)\n")
     with Repl(board, "mount", str(tmp_path), "repl") as repl:
         repl.type("import ten_char_x\r")
-        repl.until("imported 42\r\n")
+        repl.until("imported 42")
+        repl.until(PROMPT)
 
 
 def test_soft_reset_runs_boot_py_but_not_main_py(board):

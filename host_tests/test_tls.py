@@ -210,4 +210,4 @@ async def test_no_two_tls_connections_exist_at_once_and_memory_stays():
             await harness.see("^down")
             await watcher
         assert most == 1
-        assert max(used[6:]) <= max(used[:6]) + 500, used
+        assert min(used[6:]) <= max(used[:6]), used  # what is left by each connection would raise them all
