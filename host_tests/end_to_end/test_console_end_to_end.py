@@ -186,8 +186,9 @@ async def test_make_station_is_driven_through_a_pipe(tmp_path):
             await link.registered(timeout=PATIENCE)
             commands = ["reserve 1 %s 10" % TOKEN1, "swipe %s ISO14443 1" % TOKEN2, "swipe %s ISO14443 1" % TOKEN1,
                         "plug 1", "nonsense", "status"]
-            output, errors = await asyncio.wait_for(
-                process.communicate("".join(command + "\n" for command in commands).encode()), PATIENCE)
+            process.stdin.write("".join(command + "\n" for command in commands).encode())
+            await link.expect("TransactionEvent", reservationId=1, timeout=PATIENCE)
+            output, errors = await asyncio.wait_for(process.communicate(b""), PATIENCE)  # b"": and no more
         finally:
             if process.returncode is None:
                 process.kill()
@@ -195,4 +196,3 @@ async def test_make_station_is_driven_through_a_pipe(tmp_path):
         assert [lines[-1].split()[0] for lines in answered] == ["ok"] * 4 + ["error", "ok"]
         assert "station: PIPED" in answered[-1] and "\r" not in output.decode()
         assert process.returncode == 0 and b"console also at /dev/" in errors
-        assert link.events("TransactionEvent", reservationId=1)
