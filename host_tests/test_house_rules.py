@@ -16,6 +16,16 @@ POLICY = ("reservations", "evse", "transactions", "authorization", "device_model
           "hardware.outlet")
 PROTOCOL = ("station", "exchange", "rpc", "outbox", "payload", "clock", "websocket", "log")
 
+# The edge, and what of the outside world each file stands for.
+EDGE = {
+    "__init__": "nothing, it is the package", "agent": "tasks", "board": "the chip", "commands": "the console",
+    "config": "a file", "config_rules": "the same file", "console": "the serial port", "crash": "a file",
+    "debug": "what a person asks the chip", "factory": "files to forget", "flash": "records", "keep": "NVS",
+    "link": "the connection", "network": "Wi-Fi and Ethernet", "resolver": "name and time servers",
+    "tls": "certificates", "watchdog": "the watchdog", "hardware.__init__": "drivers", "hardware.simulated": "no hardware at all",
+    "hardware.iec61851": "pins",
+}
+
 
 def imports(path):
     """Names of all modules that a file imports, anywhere in it."""
@@ -33,6 +43,12 @@ def file_of(name):
 
 def protocol_files():
     return [file_of(name) for name in PROTOCOL] + sorted((PACKAGE / "blocks").glob("*.py"))
+
+
+def test_every_file_is_policy_protocol_or_edge():
+    known = {file_of(name) for name in POLICY + tuple(EDGE)} | set(protocol_files())
+    known |= set((PACKAGE / "web").glob("*.py"))  # an edge of its own
+    assert set(PACKAGE.rglob("*.py")) == known
 
 
 @pytest.mark.parametrize("path", [file_of(name) for name in POLICY] + protocol_files(), ids=lambda path: path.stem)

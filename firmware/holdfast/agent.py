@@ -128,7 +128,8 @@ class Agent:
         try:
             self._build()
             self._start()
-        except Exception:
+        except Exception:  # whatever it was: raised again below, and logged by `_keep`
+            self._open_contactors()
             self.station = self.link = self.hardware = None
             self.safe = True
             self.config_error = "safe mode, the station crashes at once"
@@ -277,7 +278,7 @@ class Agent:
         self.watchdog.expect("console", None)  # for a person; what it then does it does at once
         try:
             await serve(self.console, self._typing, self.now, self._show)
-        except Exception:
+        except Exception:  # whatever it was: raised again below, and logged by `_keep`
             self._show("error the command failed, see the log\n")  # whoever gave it waits for this line
             raise
 
