@@ -6,6 +6,7 @@ import random
 
 import pytest
 from holdfast.flash import framed
+from holdfast.transactions import Event, Transaction
 
 from tools import image
 from tools.board_console import BoardError
@@ -14,6 +15,8 @@ from tools.provision import bound
 NOWHERE = "ws://127.0.0.1:9/"
 RECORDS = {"records/" + name: framed(name, content) for name, content in (
     ("reservation-7", b"what one holds, or not"), ("availability", b"\x01"),
+    ("event-00000001", Event("Ended", "StopAuthorized", Transaction("0" * 36), "EVConnected").record()),
+    ("transaction-1", Transaction("1" * 36).record(None)),
     ("variable-OCPPCommCtrlr.HeartbeatInterval", b"60"))}
 
 
@@ -50,13 +53,13 @@ def test_nothing_of_the_station_is_left_but_its_program(station):
     assert not {"password", "wifi_password", "file0"} & set(nvs(station)) and nvs(station)["boots"][1] == 43
 
 
-def test_keep_keeps_the_reservations(station):
+def test_keep_keeps_the_reservations_and_what_the_csms_has_yet_to_hear(station):
     station.command("factory-reset HOLDFAST-1 keep")
     station.read_until("the file is missing", 10)
     station.power_cut()
     left = {name for name in image.read_image(station.image) if name.startswith("records/")}
-    # The agent could make nothing of this one, and has set it aside.
-    assert left == {"records/reservation-7"} or left == {"records/reservation-7.bad"}
+    # The agent could make nothing of this reservation, and the transaction that ran became the event that ends it.
+    assert left == {"records/reservation-7", "records/event-00000001", "records/event-00000002"}
 
 
 def test_a_wrong_confirmation_erases_nothing(station):

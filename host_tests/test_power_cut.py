@@ -39,6 +39,10 @@ STATION_EVENTS = (
     "consume remotely", "reset", "boot", "boot with an ending to report", "boot after a reservation lapsed",
     "boot after a reset",
 )
+SESSIONS = (
+    "start a session", "stop a session", "a session offline", "reset in a session", "boot after a cut in a session",
+    "boot with events to tell",
+)
 STATION_FAILURES = (
     "one not done", "one not done, returned", "one done", "all not done", "all not done, returned", "all done",
 )
@@ -57,6 +61,7 @@ SWEEPS = {
         + [("load", "a read fails, raised"), ("put and overwrite", "full")],
     "sweep_flips": product(DAMAGED, DAMAGES),
     "sweep_station": product(STATION_CALLS + STATION_EVENTS + ("boot with a damaged record",), CUTS),
+    "sweep_transactions": product(SESSIONS, CUTS),
     "sweep_station_failures":
         product(STATION_CALLS + STATION_EVENTS, STATION_FAILURES) + [("reserve and cancel", "full")],
 }
@@ -110,6 +115,11 @@ def test_damaged_record_is_set_aside_and_never_believed(program, operation, mode
 
 @pytest.mark.parametrize("program, operation, mode", sweeps("sweep_station"))
 def test_power_cut_leaves_what_the_csms_was_told(program, operation, mode, record_property):
+    check(program, operation, mode, record_property)
+
+
+@pytest.mark.parametrize("program, operation, mode", sweeps("sweep_transactions"))
+def test_power_cut_loses_no_event_and_no_end_of_a_transaction(program, operation, mode, record_property):
     check(program, operation, mode, record_property)
 
 

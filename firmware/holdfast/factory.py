@@ -7,17 +7,17 @@ again. The program, the counters of the board and the files in other directories
 import os
 
 from holdfast import board
-from holdfast.blocks.reservation import RECORDS
 from holdfast.config import PATH
 from holdfast.keep import forget
 
 _PROGRAM = ("boot.py", "main.py")
 _SECRETS = ("password", "wifi_password", "web_codes")
+_OWED = ("reservation", "event", "transaction")  # first part of the names of records that somebody counts on
 
 
 def erase(root, keep):
     """Remove configuration, certificates, passwords, crash reports and records; with `keep` not the reservations, and
-    how those ended that the CSMS has yet to hear of. Returns the paths that could not be removed."""
+    not the endings and transactions that the CSMS has yet to hear of. Returns the paths that could not be removed."""
     failed = []
     for key in _SECRETS if board.esp32 else ():
         nvs = board.esp32.NVS("holdfast")
@@ -31,7 +31,7 @@ def erase(root, keep):
     for directory in (root or "/", root + "/records"):
         try:
             for name in os.listdir(directory):
-                kept = directory == (root or "/") and name in _PROGRAM or keep and name.startswith(RECORDS)
+                kept = directory == (root or "/") and name in _PROGRAM or keep and name.split("-")[0] in _OWED
                 path = directory.rstrip("/") + "/" + name
                 if not kept and not os.stat(path)[0] & 0x4000 and path != root + PATH:
                     paths.append(path)

@@ -135,14 +135,15 @@ class Outbox:
     def _make_room(self):
         if len(self.waiting) <= _MOST_EVENTS or len(self._events()) <= _MOST_EVENTS:
             return
-        kept = []
+        leaving = []
         drop = False
         for message in self.waiting:
             drop = message.droppable and not drop
-            if not drop:
-                kept.append(message)
-        if len(kept) == len(self.waiting):
-            # Nothing but Started and Ended: the oldest must go, or the station would.
-            kept.remove([m for m in kept if m.kind == TRANSACTION][0])
-        self.log("error", "%d transaction events dropped: too many wait" % (len(self.waiting) - len(kept)))
-        self.waiting = kept
+            if drop:
+                leaving.append(message)
+        # Nothing but Started and Ended: the oldest must go, or the station would.
+        leaving = leaving or self._events()[:1]
+        self.log("error", "%d transaction events dropped: too many wait" % len(leaving))
+        for message in leaving:
+            self.waiting.remove(message)
+            message.on_result(message.about, message.at, None, "dropped")

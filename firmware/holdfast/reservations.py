@@ -44,9 +44,9 @@ class Reservation:
         group, group_type = self.group or ("", None)
         return (
             struct.pack(
-                _HEAD, _place(ENDINGS, self.ended), self.id, self.evse_id or 0,
-                _place(CONNECTOR_TYPES, self.connector_type), self.expiry, self.sequence,
-                _place(TOKEN_TYPES, self.token[1]), _place(TOKEN_TYPES, group_type), len(self.token[0]),
+                _HEAD, place(ENDINGS, self.ended), self.id, self.evse_id or 0,
+                place(CONNECTOR_TYPES, self.connector_type), self.expiry, self.sequence,
+                place(TOKEN_TYPES, self.token[1]), place(TOKEN_TYPES, group_type), len(self.token[0]),
             )
             + self.token[0].encode()
             + group.encode()
@@ -60,17 +60,19 @@ def from_record(data):
         raise ValueError("record too short")
     ended, reservation_id, evse_id, connector_type, expiry, sequence, token_type, group_type, length = struct.unpack(
         _HEAD, data[:head])
-    token = (data[head:head + length].decode(), _name(TOKEN_TYPES, token_type))
-    group = (data[head + length:].decode(), _name(TOKEN_TYPES, group_type)) if group_type else None
-    return Reservation(reservation_id, evse_id or None, _name(CONNECTOR_TYPES, connector_type), expiry, token, group,
-                       sequence, _name(ENDINGS, ended))
+    token = (data[head:head + length].decode(), name_at(TOKEN_TYPES, token_type))
+    group = (data[head + length:].decode(), name_at(TOKEN_TYPES, group_type)) if group_type else None
+    return Reservation(reservation_id, evse_id or None, name_at(CONNECTOR_TYPES, connector_type), expiry, token, group,
+                       sequence, name_at(ENDINGS, ended))
 
 
-def _place(names, name):
+def place(names, name):
+    """Where a name stands in a text of names, from 1; 0 for None. ValueError if it does not."""
     return 0 if name is None else names.count(" ", 0, names.index(name)) + 1
 
 
-def _name(names, place):
+def name_at(names, place):
+    """The name at such a place, None at 0. ValueError if there is no such place."""
     names = names.split()
     if place > len(names):
         raise ValueError("no such name")

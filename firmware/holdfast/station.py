@@ -44,6 +44,7 @@ class Station(Exchange):
         self.reboot_requested = None  # the reason, once the edge is to restart the board
         self.reconnect = False  # the edge is to close the link and open it anew, once all is said
         self.security_events = []  # that the CSMS has not confirmed
+        self.last_event = 0  # the number in the name of the last record of a TransactionEvent
         self.known_time = None  # UTC in seconds: it is at least that late, an earlier run was told so
         self.set_aside = 0  # records at power-on that could not be believed
         self._contactors = [False for _ in self.evses]
@@ -59,7 +60,7 @@ class Station(Exchange):
         self.boot_reason = boot_reason
         for name, data in self.records.load():
             try:
-                good = self._load(name, data)
+                good = self._load(now, name, data)
             except (ValueError, IndexError):  # sound, but written by a firmware that thought otherwise
                 good = False
             if not good:
@@ -74,7 +75,7 @@ class Station(Exchange):
         security.happened(self, now, started, self.boot_reason)
         self.settle(now)
 
-    def _load(self, name, data):
+    def _load(self, now, name, data):
         if name.startswith(reservation.RECORDS):
             return reservation.load(self, name, data)
         if name.startswith("variable-"):
@@ -83,6 +84,8 @@ class Station(Exchange):
             return security.load(self, name, data)
         if name == availability.RECORD:
             availability.load(self, data)
+        elif name.startswith(transactions.EVENTS) or name.startswith(transactions.RUNNING):
+            transactions.load(self, now, name, data)
         elif name == provisioning.RECORD:
             provisioning.load(self, data)
         else:

@@ -2,7 +2,14 @@
 
 A transaction follows TxStartPoint and TxStopPoint (here: EVConnected, Authorized, PowerPathClosed). Energy flows only
 to an authorised driver with a cable in, on an EVSE that is sound and in service; every doubt means no energy.
+
+What is to be told is made into bytes at once, and what is sent is made of these bytes: so an event that waits on flash
+for the CSMS is the same as one that waits in memory.
 """
+
+import struct
+
+from holdfast.reservations import TOKEN_TYPES, name_at, place
 
 # What takes the driver's authorization away; each of these is a TriggerReasonEnumType.
 _WITHDRAWALS = "StopAuthorized RemoteStop Deauthorized EVConnectTimeout EVCommunicationLost"
@@ -10,6 +17,21 @@ _WITHDRAWALS = "StopAuthorized RemoteStop Deauthorized EVConnectTimeout EVCommun
 _ENDINGS = "AbnormalCondition ResetCommand"
 # What can start one.
 _BEGINNINGS = "CablePluggedIn Authorized RemoteStart"
+
+
+# Every name that an event may have in it. Stored as their places, so the list only ever grows at the end; a name that
+# is a part of another stands before it, because `place` looks for a text.
+NAMES = (
+    "Started Updated Ended Idle EVConnected SuspendedEV SuspendedEVSE Charging Authorized CablePluggedIn Remote"
+    " RemoteStart RemoteStop StopAuthorized Deauthorized Timeout EVConnectTimeout EVCommunicationLost AbnormalCondition"
+    " ResetCommand ChargingStateChanged DeAuthorized EVDisconnected ImmediateReset Local PowerLoss Reboot EmergencyStop"
+    " GroundFault OvercurrentFault PowerQuality Other"
+)
+
+# Transaction id, number of the event, UTC, reservation id, remote start id, then names, which of the two ids there
+# are, EVSE, connector, token type. The token follows.
+_EVENT = ">36sIIiiBBBBBBBB"
+_RUNNING = ">36sII"  # id, number of the next event, UTC of the last
 
 
 class Authorization:
@@ -38,9 +60,21 @@ class Transaction:
         self.state = None  # ChargingStateEnumType of the last event
         self.evse_told = False  # evse goes out once, in the first event after the car is connected (E01.FR.16)
 
+    def record(self, utc):
+        """The bytes on flash of a transaction that runs: enough to end it after a power cut. `utc` or None: now."""
+        return struct.pack(_RUNNING, self.id.encode(), self.seq_no, utc or 0)
+
 
 class Event:
     """One thing to tell: the facts of a TransactionEventRequest. Attributes that are None are left out."""
+
+    utc = None  # when it happened, in seconds since 1970; None while nobody knew the time
+    stopped_reason = None  # ReasonEnumType
+    token = None  # (id_token, type)
+    reservation_id = None
+    remote_start_id = None
+    evse_id = None
+    connector_id = None
 
     def __init__(self, kind, trigger, transaction, state):
         self.kind = kind  # Started, Updated or Ended
@@ -49,12 +83,64 @@ class Event:
         self.seq_no = transaction.seq_no
         transaction.seq_no += 1
         self.state = state  # ChargingStateEnumType
-        self.stopped_reason = None  # ReasonEnumType
-        self.token = None  # (id_token, type)
-        self.reservation_id = None
-        self.remote_start_id = None
-        self.evse_id = None
-        self.connector_id = None
+
+    def record(self):
+        """The bytes that stand for it, in memory and on flash: at most 96 of them."""
+        token, token_type = self.token or ("", None)
+        # An id of 0 is an id: which of them there are has a place of its own.
+        given = (self.reservation_id is not None) + 2 * (self.remote_start_id is not None)
+        return struct.pack(
+            _EVENT, self.transaction_id.encode(), self.seq_no, self.utc or 0, self.reservation_id or 0,
+            self.remote_start_id or 0, place(NAMES, self.kind), place(NAMES, self.trigger), place(NAMES, self.state),
+            place(NAMES, self.stopped_reason), given, self.evse_id or 0, self.connector_id or 0,
+            place(TOKEN_TYPES, token_type),
+        ) + token.encode()
+
+
+def event_from(data):
+    """The Event that `record()` made these bytes of. ValueError if they cannot be one."""
+    head = struct.calcsize(_EVENT)
+    (transaction_id, seq_no, utc, reservation_id, remote_start_id, kind, trigger, state, reason, given, evse_id,
+     connector_id, token_type) = _unpack(_EVENT, data[:head])
+    event = Event(name_at(NAMES, kind), name_at(NAMES, trigger), _transaction(transaction_id, seq_no),
+                  name_at(NAMES, state))
+    event.utc = utc or None
+    event.stopped_reason = name_at(NAMES, reason)
+    if given & 1:
+        event.reservation_id = reservation_id
+    if given & 2:
+        event.remote_start_id = remote_start_id
+    event.evse_id = evse_id or None
+    event.connector_id = connector_id or None
+    if token_type:
+        event.token = (data[head:].decode(), name_at(TOKEN_TYPES, token_type))
+    return event
+
+
+def ended_by_power_cut(data, reason):
+    """The Event that ends the transaction of a former run, of which `Transaction.record()` made these bytes.
+
+    `reason`: PowerLoss or Reboot of ReasonEnumType. What charged then is not known to be there still, so it is not
+    taken up again: whoever wants energy presents a token. Its `utc` is that of the event before: it is not earlier.
+    ValueError if these bytes cannot be a transaction.
+    """
+    transaction_id, seq_no, utc = _unpack(_RUNNING, data)
+    event = Event("Ended", "AbnormalCondition", _transaction(transaction_id, seq_no), None)
+    event.utc = utc or None
+    event.stopped_reason = reason
+    return event
+
+
+def _unpack(layout, data):
+    if len(data) != struct.calcsize(layout):
+        raise ValueError("record of another length")
+    return struct.unpack(layout, data)
+
+
+def _transaction(transaction_id, seq_no):
+    transaction = Transaction(transaction_id.decode())
+    transaction.seq_no = seq_no
+    return transaction
 
 
 def charging_state(evse, in_service):

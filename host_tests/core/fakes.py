@@ -116,6 +116,7 @@ class Desk:
         self.calls = 0
         self.asked = {}  # message id -> action of the CSMS's CALLs
         self.skew = 0
+        self.boot_reason = "PowerUp"  # what the edge tells the next run
         self.replies = {
             "BootNotification": self.accept,
             "Heartbeat": lambda payload: {"currentTime": self.time()},
@@ -136,7 +137,7 @@ class Desk:
         """A fresh station on what the records hold."""
         self.hardware = FakeHardware()
         self.station = Station(self.config, self.records, self.hardware, self.urandom, self.log)
-        self.station.start(self.now)
+        self.station.start(self.now, self.boot_reason)
 
     def reboot(self, link=True):
         """Power cut and power on."""
@@ -285,7 +286,7 @@ class Desk:
 
     def events(self):
         """(eventType, triggerReason, chargingState) of every TransactionEvent since `clear`, in order."""
-        return [(p["eventType"], p["triggerReason"], p["transactionInfo"]["chargingState"])
+        return [(p["eventType"], p["triggerReason"], p["transactionInfo"].get("chargingState"))
                 for p in self.of("TransactionEvent")]
 
     def status(self, evse_id, connector_id=1):

@@ -131,3 +131,21 @@ async def test_a_thousand_reservations_leave_no_trace(station):
         assert abs(heap_at_the_end - heap) < 1000
         assert (flash_at_the_end.programs - flash.programs) / changes <= 2.1
         assert (flash_at_the_end.erases - flash.erases) / changes <= 0.05
+
+
+async def test_a_power_cut_in_a_session_is_told_as_its_end(station):
+    """E06, B12.FR.05: no energy after it, and the transaction ends with PowerLoss under its next number."""
+    async with station() as desk:
+        assert await desk.reserve(7, 1, TOKEN1) == "Accepted"
+        await desk.statuses("Reserved", 1)
+        await desk.authorize("local", TOKEN1, asked=False)
+        await desk.statuses("Available", 1)
+        started = await desk.charge(TOKEN1, reservation_id=7)
+        await desk.sync()
+        assert await desk.power_cycle() == {(1, 1): "Available", (1, 2): "Available", (2, 1): "Available"}
+        ended = await desk.expect("TransactionEvent", eventType="Ended")
+        assert ended["transactionInfo"] == {
+            "transactionId": started["transactionInfo"]["transactionId"], "stoppedReason": "PowerLoss"}
+        await desk.quiet()
+        await desk.power_cycle()
+        await desk.quiet()

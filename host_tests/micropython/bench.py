@@ -74,7 +74,7 @@ class Bench(Desk):
             if frame[2] == "ReservationStatusUpdate":
                 self.believed.pop(frame[3]["reservationId"], None)
             elif "reservationId" in frame[3]:
-                self.believed.pop(frame[3]["reservationId"])
+                self.believed.pop(frame[3]["reservationId"], None)  # a reboot may have it told again
             return
         action, payload = self.asked_now
         self.asked_now = None

@@ -23,16 +23,16 @@ def images(before, odd):
     desk.up()
     before(desk)
     found = [bytes(nor.memory)]
-    desk.records.put("transaction-1", b"")
+    desk.records.put("filler-1", b"")
     if odd:
-        desk.records.put("transaction-2", b"")
-        desk.records.remove("transaction-2")
+        desk.records.put("filler-2", b"")
+        desk.records.remove("filler-2")
     nor.reset_counts()
     i = 0
     while not nor.erases:  # there is room
         found.append(bytes(nor.memory))
         i += 1
-        desk.records.put("transaction-1", b"%d" % i)
+        desk.records.put("filler-1", b"%d" % i)
     board.power_off(nor)
     return found[:1] + found[-15:], desk.believed
 

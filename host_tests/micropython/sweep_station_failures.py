@@ -165,7 +165,7 @@ def filled():
     number = refused = 0
     while refused < 8:
         try:
-            desk.records.put("transaction-%d" % number, b"x" * (116 if refused < 4 else 1))
+            desk.records.put("filler-%d" % number, b"x" * (116 if refused < 4 else 1))
         except OSError as error:
             assert error.errno == 28, error
             refused += 1

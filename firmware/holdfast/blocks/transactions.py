@@ -1,7 +1,12 @@
-"""Block E on the wire: TransactionEvent. The policy is in holdfast/transactions.py."""
+"""Block E on the wire: TransactionEvent. The policy is in holdfast/transactions.py.
+
+An event is on flash before it is told, and until the CSMS has it (E04, E08, E12, B12.FR.05); so is the transaction that
+runs, which a power cut ends. Flash that refuses stops neither the driver nor the message: then it is kept in memory.
+"""
 
 from holdfast import outbox, rpc, transactions
 from holdfast.blocks.types import id_token_info, message_content
+from holdfast.clock import rfc3339
 from holdfast.payload import integer, number, object_of
 
 TRANSACTION_EVENT_RESPONSE = object_of(
@@ -12,6 +17,10 @@ TRANSACTION_EVENT_RESPONSE = object_of(
 )
 
 
+EVENTS = "event-"  # and a number, in the order they happened
+RUNNING = "transaction-"  # and the EVSE
+
+
 def follow(station, now, evse, trigger, token=None, reason=None):
     """A fact about an EVSE changed for the reason `trigger`: advance its transaction and tell what is to be told."""
     variables = station.variables
@@ -19,28 +28,72 @@ def follow(station, now, evse, trigger, token=None, reason=None):
     def new_id():
         return rpc.uuid(station.urandom)
 
-    for event in transactions.advance(
-            evse, trigger, station.site.in_service(evse),
-            variables.get("TxCtrlr.TxStartPoint").split(","), variables.get("TxCtrlr.TxStopPoint").split(","),
-            new_id, token, reason):
-        station.log("info", "EVSE %d: transaction %s, %s" % (evse.id, event.kind, event.trigger))
-        station.send(outbox.TRANSACTION, "TransactionEvent", now, (station, evse, event), _event, _answered,
-                     event.kind == "Updated" and event.token is None)  # what a token did must be heard (H01.FR.15)
+    events = transactions.advance(
+        evse, trigger, station.site.in_service(evse),
+        variables.get("TxCtrlr.TxStartPoint").split(","), variables.get("TxCtrlr.TxStopPoint").split(","),
+        new_id, token, reason)
+    if events:
+        # A cut between two of these writes leaves a gap in the numbers, or an end that is told: nothing twice, and no
+        # transaction without an end.
+        if evse.transaction:
+            station.try_store(now, RUNNING + str(evse.id), evse.transaction.record(station.clock.utc(now)))
+        for event in events:
+            _tell(station, now, "EVSE %d" % evse.id, event)
+        if not evse.transaction:
+            station.forget(RUNNING + str(evse.id))
+
+
+def _tell(station, now, where, event):
+    station.log("info", "%s: transaction %s, %s" % (where, event.kind, event.trigger))
+    event.utc = station.clock.utc(now) or event.utc
+    station.last_event += 1
+    name = EVENTS + "%08x" % station.last_event
+    data = event.record()
+    _queue(station, now, event, name if station.try_store(now, name, data) else None, data)
+
+
+def _queue(station, now, event, name, data):
+    # Waiting, an event is its bytes: they take less memory than what they stand for.
+    station.send(outbox.TRANSACTION, "TransactionEvent", now, (station, name, data), _event, _answered,
+                 event.kind == "Updated" and event.token is None)  # what a token did must be heard (H01.FR.15)
+
+
+def load(station, now, name, data):
+    """Take over a record of a former run: an event that the CSMS has yet to hear, or a transaction that was cut short.
+
+    ValueError if it makes no sense.
+    """
+    if name.startswith(EVENTS):
+        station.last_event = int(name[len(EVENTS):], 16)
+        _queue(station, now, transactions.event_from(data), name, data)
+        return
+    event = transactions.ended_by_power_cut(data, "PowerLoss" if station.boot_reason == "PowerUp" else "Reboot")
+    for message in station.outbox.waiting:
+        told = transactions.event_from(message.about[2])
+        if told.kind == "Ended" and told.transaction_id == event.transaction_id:
+            break  # the cut came between the two: it had ended before
+    else:
+        _tell(station, now, name, event)
+    station.forget(name)
 
 
 def _event(about, at):
-    station, _, event = about
-    info = {"transactionId": event.transaction_id, "chargingState": event.state}
+    station, _, data = about
+    event = transactions.event_from(data)
+    info = {"transactionId": event.transaction_id}
+    _add(info, "chargingState", event.state)
     _add(info, "stoppedReason", event.stopped_reason)
     _add(info, "remoteStartId", event.remote_start_id)
+    utc = event.utc
+    if utc is None or event.stopped_reason in ("PowerLoss", "Reboot"):
+        utc = max(utc or 0, station.clock.utc(at))  # the cut was between the last event and this start
     payload = {
         "eventType": event.kind,
-        "timestamp": station.clock.text(at),
+        "timestamp": rfc3339(utc),
         "triggerReason": event.trigger,
         "seqNo": event.seq_no,
         "transactionInfo": info,
     }
-    # An id of 0 is an id: what is absent is None, nothing else.
     _add(payload, "reservationId", event.reservation_id)
     if event.token:
         payload["idToken"] = {"idToken": event.token[0], "type": event.token[1]}
@@ -50,13 +103,20 @@ def _event(about, at):
 
 
 def _answered(about, now, payload, error):
-    station, evse, event = about
+    # Whatever came of it, it is not sent again.
+    station, name, data = about
+    if name:
+        station.forget(name)
     info = payload and payload.get("idTokenInfo")
-    if info and info["status"] != "Accepted" and evse.transaction and evse.transaction.id == event.transaction_id:
-        _token_refused(station, now, evse)
+    if info and info["status"] != "Accepted":
+        transaction_id = transactions.event_from(data).transaction_id
+        for evse in station.evses:
+            if evse.transaction and evse.transaction.id == transaction_id:
+                _token_refused(station, now, evse)
 
 
 def _add(payload, name, value):
+    # An id of 0 is an id: what is absent is None, nothing else.
     if value is not None:
         payload[name] = value
 
