@@ -15,45 +15,17 @@ def _days(year, month, day):
     return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day - 719469
 
 
-def _number(octets, start, end):
-    # The number that these digits say, or -1 if there is anything but digits.
+def _number(octets, start, end, most):
+    # The number that these digits say, at most `most`; ValueError if it is more, or if there is anything but digits.
     value = 0
     for at in range(start, end):
-        if not 48 <= octets[at] <= 57:
-            return -1
-        value = value * 10 + octets[at] - 48
+        digit = octets[at] - 48
+        if not 0 <= digit <= 9:
+            value = most
+        value = value * 10 + digit
+    if value > most:
+        raise ValueError("not an RFC 3339 date-time")
     return value
-
-
-def _seconds(octets):
-    # What `parse` returns, or None for anything that is no date-time.
-    zone = len(octets) - 1
-    east = 0
-    if octets[zone] not in b"Zz":
-        zone -= 5
-        hours = _number(octets, zone + 1, zone + 3)
-        minutes = _number(octets, zone + 4, zone + 6)
-        if octets[zone] not in b"+-" or octets[zone + 3] != 58 or not 0 <= hours <= 23 or not 0 <= minutes <= 59:
-            return None
-        east = (hours * 60 + minutes) * (44 - octets[zone])  # "+" is 43 and "-" is 45
-    if zone != 19 and (octets[19] != 46 or not 21 <= zone <= 29 or _number(octets, 20, zone) < 0):
-        return None
-    if octets[4] != 45 or octets[7] != 45 or octets[10] not in b"Tt" or octets[13] != 58 or octets[16] != 58:
-        return None
-    year = _number(octets, 0, 4)
-    month = _number(octets, 5, 7)
-    day = _number(octets, 8, 10)
-    hour = _number(octets, 11, 13)
-    minute = _number(octets, 14, 16)
-    second = _number(octets, 17, 19)
-    if year < 0 or not 1 <= month <= 12 or not 1 <= day <= _days(year, month + 1, 1) - _days(year, month, 1):
-        return None
-    if not 0 <= hour <= 23 or not 0 <= minute <= 59 or not 0 <= second <= 60:
-        return None
-    of_day = hour * 3600 + (minute - east) * 60 + second
-    if second == 60 and of_day % 86400:
-        return None
-    return _days(year, month, day) * 86400 + of_day  # last, because a number this large takes memory on 32 bits
 
 
 def parse(text):
@@ -64,10 +36,28 @@ def parse(text):
     """
     # In bytes, because MicroPython keeps every single character it takes out of a string for ever.
     octets = text.encode()
-    seconds = _seconds(octets) if 20 <= len(octets) <= 35 else None
-    if seconds is None:
+    zone = len(octets) - 1  # where the offset begins
+    if not 19 <= zone <= 34:
         raise ValueError("not an RFC 3339 date-time")
-    return seconds
+    east = 0
+    if octets[zone] | 32 != 122:  # neither "Z" nor "z"
+        zone -= 5
+        east = _number(octets, zone + 1, zone + 3, 23) * 60 + _number(octets, zone + 4, zone + 6, 59)
+        east *= 44 - octets[zone]  # "+" is 43 and "-" is 45
+    year = _number(octets, 0, 4, 9999)
+    month = _number(octets, 5, 7, 12)
+    day = _number(octets, 8, 10, 31)
+    second = _number(octets, 17, 19, 60)
+    of_day = _number(octets, 11, 13, 23) * 3600 + (_number(octets, 14, 16, 59) - east) * 60 + second
+    _number(octets, 20, zone, 999_999_999)  # the fraction
+    days = _days(year, month, day)
+    if (octets[4] != 45 or octets[7] != 45 or octets[10] | 32 != 116 or octets[13] != 58 or octets[16] != 58
+            or (zone != 19 and (octets[19] != 46 or not 21 <= zone <= 29))
+            or (zone < len(octets) - 1 and (octets[zone] not in b"+-" or octets[zone + 3] != 58))
+            or not month or not day or days >= _days(year, month + 1, 1)
+            or (second == 60 and of_day % 86400)):
+        raise ValueError("not an RFC 3339 date-time")
+    return days * 86400 + of_day
 
 
 def rfc3339(seconds):
@@ -75,32 +65,24 @@ def rfc3339(seconds):
 
     No fraction and always Z, as OCPP 2.0.1 Part 2 recommends for what a station sends.
     """
-    days = seconds // 86400 + 719468  # not divmod, which makes a tuple
+    days = seconds // 86400  # not divmod, which makes a tuple
     rest = seconds % 86400
-    # 400 years are 146097 days. The estimate of the year is corrected by the leap days up to it.
-    cycle = days // 146097
-    days %= 146097
-    year = (days - days // 1460 + days // 36524 - days // 146096) // 365
-    days -= 365 * year + year // 4 - year // 100
-    year += 400 * cycle
-    # `days` since 1 March, in months of 31 30 31 30 31 days.
-    month = (5 * days + 2) // 153
-    day = days - (153 * month + 2) // 5 + 1
-    if month < 10:
-        month += 3
-    else:
-        month -= 9
-        year += 1
-    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (year, month, day, rest // 3600, rest // 60 % 60, rest % 60)
+    # In months since January of the year 0, of which 4800 have 146097 days: an estimate that may be late, made right.
+    month = 23641 + days * 4800 // 146097
+    while days < _days(month // 12, month % 12 + 1, 1):
+        month -= 1
+    year = month // 12
+    month = month % 12 + 1
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (
+        year, month, days - _days(year, month, 1) + 1, rest // 3600, rest // 60 % 60, rest % 60)
 
 
 class Clock:
     """UTC, told once and kept by the monotonic clock. `is_set` is False until the first `set`."""
 
-    def __init__(self):
-        self.is_set = False
-        self._utc = self._now = 0
-        self._text = None  # rfc3339(self._utc), once somebody asked for it
+    is_set = False
+    _utc = _now = 0
+    _text = None  # rfc3339(self._utc), once somebody asked for it
 
     def set(self, utc, now):
         """It is `utc` (seconds since 1970) at the monotonic millisecond `now`. Replaces what was known before."""
