@@ -9,7 +9,7 @@ for an EVSE or connector that does not exist.
 from holdfast import clock, reservations
 from holdfast.authorization import choose
 from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
-from holdfast.device_model import Variables, row
+from holdfast.device_model import Variables
 from holdfast.evse import Site
 from holdfast.exchange import Exchange, late_block
 from holdfast.transactions import charging_state
@@ -30,11 +30,11 @@ class Station(Exchange):
         self.hardware = hardware
         self.clock = clock.Clock()
         for verb in ("Get", "Set"):
-            self.variables.put(row("DeviceDataCtrlr.BytesPerMessage[%sVariables]" % verb), str(config.message_limit))
-        self.variables.put(row("SecurityCtrlr.Identity"), config.station_id)
-        self.variables.put(row("SecurityCtrlr.SecurityProfile"), str(config.security_profile))
+            self.variables.put("DeviceDataCtrlr.BytesPerMessage[%sVariables]" % verb, str(config.message_limit))
+        self.variables.put("SecurityCtrlr.Identity", config.station_id)
+        self.variables.put("SecurityCtrlr.SecurityProfile", str(config.security_profile))
         if config.password:
-            self.variables.put(row("SecurityCtrlr.BasicAuthPassword"), config.password)
+            self.variables.put("SecurityCtrlr.BasicAuthPassword", config.password)
         self.site = Site(config.evses)
         self.evses = self.site.evses
         self.reservations = reservations.Reservations(self.site)

@@ -1,11 +1,12 @@
 """Block B on the wire, the device model: GetVariables and SetVariables. The table is holdfast/device_model.py."""
 
-from holdfast import clock
-from holdfast.blocks import reservation
+from holdfast.blocks.reservation import storage_reason
 from holdfast.blocks.types import evse, text_50
-from holdfast.device_model import READ_ONLY, WRITE_ONLY, fault, full_name, has_component, row
+from holdfast.device_model import fault, has_component, row
 from holdfast.payload import array_of, object_of, one_of, text
 from holdfast.rpc import CallError
+
+RECORDS = "variable-"
 
 variable = object_of(
     "name", text_50,
@@ -20,98 +21,71 @@ component = object_of(
 
 attribute_type = one_of("Actual Target MinSet MaxSet")
 
-GET_VARIABLES = object_of("getVariableData", array_of(object_of(
-    "attributeType?", attribute_type,
-    "component", component,
-    "variable", variable,
-)))
-
-SET_VARIABLES = object_of("setVariableData", array_of(object_of(
-    "attributeType?", attribute_type,
-    "attributeValue", text(1000),
-    "component", component,
-    "variable", variable,
-)))
-
-RECORDS = "variable-"
-
 
 def get_variables(station, now, request):
     """GetVariablesRequest -> GetVariablesResponse: one result for each entry, in the same order (B06)."""
-    return {"getVariableResult": [_get(station, now, entry) for entry in _entries(station, request, "Get")]}
+    return {"getVariableResult": _each(station, now, request["getVariableData"], "Get", _get)}
 
 
 def set_variables(station, now, request):
     """SetVariablesRequest -> SetVariablesResponse: one result for each entry, in the same order (B05)."""
-    return {"setVariableResult": [_set(station, now, entry) for entry in _entries(station, request, "Set")]}
+    return {"setVariableResult": _each(station, now, request["setVariableData"], "Set", _set)}
 
 
-def _entries(station, request, verb):
-    entries = request["getVariableData" if verb == "Get" else "setVariableData"]
+def _each(station, now, entries, verb, do):
     if len(entries) > station.variables.integer("DeviceDataCtrlr.ItemsPerMessage[%sVariables]" % verb):
         raise CallError("OccurrenceConstraintViolation", "more items than ItemsPerMessage")  # B05.FR.11, B06.FR.16
-    return entries
+    results = []
+    for entry in entries:
+        # What every result repeats of its entry.
+        result = {
+            "attributeType": entry.get("attributeType", "Actual"),
+            "component": entry["component"],
+            "variable": entry["variable"],
+        }
+        result["attributeStatus"] = do(station, now, entry, _row(entry), result)
+        results.append(result)
+    return results
 
 
-def _result(entry, status):
-    """What every result repeats of its entry, and its status."""
-    return {
-        "attributeType": entry.get("attributeType", "Actual"),
-        "attributeStatus": status,
-        "component": entry["component"],
-        "variable": entry["variable"],
-    }
+def _get(station, now, entry, found, result):
+    """GetVariableStatusEnumType; the value goes into `result`."""
+    value = station.variables.value(found) if found else _observed(station, now, entry)
+    if value is None:
+        return _unknown(entry)
+    if found and found[1] == "WO":
+        return "Rejected"  # B06.FR.09
+    if result["attributeType"] != "Actual":
+        return "NotSupportedAttributeType"  # B06.FR.08
+    result["attributeValue"] = value
+    return "Accepted"
 
 
-def _get(station, now, entry):
-    value, status = _value(station, now, entry)
-    if value is not None and entry.get("attributeType", "Actual") != "Actual":
-        value, status = None, "NotSupportedAttributeType"  # B06.FR.08
-    result = _result(entry, status)
-    if value is not None:
-        result["attributeValue"] = value
-    return result
-
-
-def _value(station, now, entry):
-    """(value or None, GetVariableStatusEnumType) of what an entry asks for."""
-    found = _row(entry)
-    if found:
-        if found[1] == WRITE_ONLY:
-            return None, "Rejected"  # B06.FR.09
-        return station.variables.value(found), "Accepted"
-    value = _observed(station, now, entry)
-    return (value, "Accepted") if value is not None else (None, _unknown(entry))
-
-
-def _set(station, now, entry):
-    found = _row(entry)
+def _set(station, now, entry, found, result):
+    """SetVariableStatusEnumType; why not goes into `result`."""
     if found is None:
-        observed = _observed(station, now, entry) is not None
-        return _result(entry, "Rejected" if observed else _unknown(entry))  # what is observed is read-only
-    if entry.get("attributeType", "Actual") != "Actual":
-        return _result(entry, "NotSupportedAttributeType")  # B05.FR.06
-    reason, explanation = _put(station, now, found, entry["attributeValue"])
-    result = _result(entry, "Rejected" if reason else "Accepted")
-    if reason:
-        result["attributeStatusInfo"] = {"reasonCode": reason, "additionalInfo": explanation}
-    return result
-
-
-def _put(station, now, found, value):
-    """Give a row a value, on flash first. (None, None), or a reason code and an explanation of the refusal."""
-    if found[1] == READ_ONLY:
-        return "ReadOnly", "read-only"  # B05.FR.09
+        # What is observed is read-only.
+        return _unknown(entry) if _observed(station, now, entry) is None else "Rejected"
+    if result["attributeType"] != "Actual":
+        return "NotSupportedAttributeType"  # B05.FR.06
+    name = found[0]
+    value = entry["attributeValue"]
     wrong = fault(found, value)
-    if wrong:
-        return "InvalidValue", wrong  # B05.FR.07
-    try:
-        station.store(RECORDS + found[0], value.encode())
-    except OSError as error:
-        return reservation.storage_reason(error), "not stored"
-    station.variables.put(found, value)
-    station.variable_changed(now, found[0], value)
-    return None, None
+    if found[1] == "RO":
+        info = {"reasonCode": "ReadOnly"}  # B05.FR.09
+    elif wrong:
+        info = {"reasonCode": "InvalidValue", "additionalInfo": wrong}  # B05.FR.07
+    else:
+        try:
+            station.store(RECORDS + name, value.encode())
+        except OSError as error:
+            info = {"reasonCode": storage_reason(error)}
+        else:
+            station.variables.put(name, value)
+            station.variable_changed(now, name, value)
+            return "Accepted"
+    result["attributeStatusInfo"] = info
+    return "Rejected"
 
 
 def _row(entry):
@@ -119,50 +93,52 @@ def _row(entry):
     place, what = entry["component"], entry["variable"]
     if "instance" in place or "evse" in place or "[" in what["name"]:
         return None
-    return row(full_name(place["name"], what["name"], what.get("instance")))
+    name = place["name"] + "." + what["name"]
+    if "instance" in what:
+        name += "[%s]" % what["instance"]
+    return row(name)
 
 
 def _unknown(entry):
     """UnknownComponent or UnknownVariable (B05.FR.04, .05, B06.FR.06, .07)."""
     place = entry["component"]
     name = place["name"].lower()
-    if "instance" in place:
-        return "UnknownComponent"
-    if "evse" in place:
-        return "UnknownVariable" if name in ("evse", "connector") else "UnknownComponent"
-    return "UnknownVariable" if has_component(name) or name == "chargingstation" else "UnknownComponent"
+    known = name in ("evse", "connector") if "evse" in place else name == "chargingstation" or has_component(name)
+    return "UnknownVariable" if known and "instance" not in place else "UnknownComponent"
 
 
 def _observed(station, now, entry):
     """The value of a variable that is read off the facts, or None if there is no such one."""
-    place = entry["component"]
-    what = (place["name"] + "." + entry["variable"]["name"]).lower()
-    if "instance" in place or "instance" in entry["variable"]:
+    place, what = entry["component"], entry["variable"]
+    if "instance" in place or "instance" in what:
         return None
+    kind, what = place["name"].lower(), what["name"].lower()
+    site = station.site
     if "evse" not in place:
-        if what == "clockctrlr.datetime":
-            return clock.rfc3339(station.clock.utc(now)) if station.clock.is_set else ""
-        if what == "chargingstation.available":
-            return "true"
-        if what == "chargingstation.availabilitystate":
-            return "Available" if station.site.operative else "Unavailable"
+        if kind == "clockctrlr" and what == "datetime":
+            return station.clock.text(now) if station.clock.is_set else ""
+        thing = "chargingstation"
+        states = ["Available" if site.operative else "Unavailable"]
+    else:
+        spot = site.evse(place["evse"]["id"])
+        if spot is None:
+            return None
+        thing = "evse"
+        connectors = spot.connectors
+        if "connectorId" in place["evse"]:
+            thing = "connector"
+            connectors = [connector for connector in connectors if connector.id == place["evse"]["connectorId"]]
+        states = [station.status_of(spot, connector) for connector in connectors]
+    if kind != thing or not states:
         return None
-    spot = station.site.evse(place["evse"]["id"])
-    connector = spot and spot.connector(place["evse"].get("connectorId"))
-    if spot is None or ("connectorId" in place["evse"] and connector is None):
-        return None
-    if what == ("connector" if connector else "evse") + ".available":
+    if what == "available":
         return "true"
-    if what == "connector.connectortype" and connector:
-        return connector.type
-    if what == "connector.availabilitystate" and connector:
-        return station.status_of(spot, connector)
-    if what == "evse.availabilitystate" and not connector:
-        states = [station.status_of(spot, one) for one in spot.connectors]
-        for state in ("Faulted", "Occupied", "Reserved", "Available"):
+    if what == "connectortype" and thing == "connector":
+        return connectors[0].type
+    if what == "availabilitystate":
+        for state in "Faulted Occupied Reserved Available Unavailable".split():
             if state in states:
                 return state
-        return "Unavailable"
     return None
 
 
@@ -172,12 +148,21 @@ def load(station, name, data):
     value = data.decode()
     if found is None or fault(found, value):
         return False
-    station.variables.put(found, value)
+    station.variables.put(found[0], value)
     return True
 
 
 REQUESTS = (
-    ("GetVariables", GET_VARIABLES, get_variables),
-    ("SetVariables", SET_VARIABLES, set_variables),
+    ("GetVariables", object_of("getVariableData", array_of(object_of(
+        "attributeType?", attribute_type,
+        "component", component,
+        "variable", variable,
+    ))), get_variables),
+    ("SetVariables", object_of("setVariableData", array_of(object_of(
+        "attributeType?", attribute_type,
+        "attributeValue", text(1000),
+        "component", component,
+        "variable", variable,
+    ))), set_variables),
 )
 RESPONSES = ()
