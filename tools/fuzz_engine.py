@@ -11,6 +11,7 @@ from binascii import b2a_base64
 from hashlib import sha1
 
 from fakes import Desk, id_token
+from holdfast.outbox import TRANSACTION
 from holdfast.websocket import WebSocket
 
 ERROR_CODES = (
@@ -253,7 +254,13 @@ class Fuzzer:
             if station.online() and not station.outbox.waiting and not station.rpc.outstanding:
                 for connector in evse.connectors:
                     assert connector.queued == station.status_of(evse, connector), "a status was not told"
+            if evse.transaction:
+                assert "transaction-%d" % evse.id in self.desk.records.files, "a power cut would forget a transaction"
         assert len(station.outbox.waiting) < 200, "the queue grows"
+        waiting = station.outbox.waiting + ([station._sent] if station.rpc.outstanding else [])
+        waiting = sorted([message.about[1] for message in waiting if message.kind == TRANSACTION])
+        kept = [name for name in self.desk.records.names() if name.startswith("event-")]
+        assert waiting == kept, "what waits is not what is on flash"
         held = station.reservations.held
         assert len(held) <= len(station.evses), "more reservations than EVSEs"
         for reservation in held:
