@@ -231,7 +231,7 @@ def exchange(ws, piece):
         if event[0] == "text":
             ws.send_text(event[1])
         elif event[0] == "binary":
-            ws.send_binary(event[1])
+            ws.send(BINARY, event[1])
         else:
             rest.append(event)
     return peer.sent(ws), rest

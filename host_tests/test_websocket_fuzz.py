@@ -68,7 +68,7 @@ def survives(ws, pieces):
     events = []
     for piece in pieces:
         if piece == "close":
-            ws.close(1000, "enough")
+            ws.close("enough")
         elif piece == "say":
             ws.send_text("[2]")
         elif piece == "drain":

@@ -38,8 +38,9 @@ def server(handler, **options):
 class Driver:
     """A blocking socket around one client: all the I/O that the client itself does not do."""
 
-    def __init__(self, port, **options):
-        self.ws = websocket.WebSocket(f"127.0.0.1:{port}", "/ocpp/CS-1", "ocpp2.0.1", urandom=os.urandom, **options)
+    def __init__(self, port, authorization=None, limit=8192):
+        self.ws = websocket.WebSocket(f"127.0.0.1:{port}", "/ocpp/CS-1", "ocpp2.0.1", authorization, limit, os.urandom,
+                                      bytearray())
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
 
     def __enter__(self):
@@ -72,7 +73,7 @@ def test_messages_of_all_sizes_there_and_back():
         for text in ("", "5 kΩ ⚡", *("x" * size for size in (125, 126, 65535, 65536))):
             driver.ws.send_text(text)
             assert driver.event() == ("text", text)
-        driver.ws.close(1000, "done")
+        driver.ws.close("done")
         assert driver.event() == ("closed", 1000, "done")
 
 
@@ -88,7 +89,7 @@ def test_fragments_with_a_ping_between_and_a_close():
     with server(talk) as port, Driver(port) as driver:
         assert driver.event() == ("open",)
         assert driver.event() == ("text", '[3,"7",{}]')
-        driver.ws.ping(b"and you")
+        driver.ws.send(9, b"and you")
         assert driver.event() == ("pong", b"and you")
         driver.ws.send_text("[2]")
         assert driver.event() == ("closed", 1012, "moving house")
@@ -128,6 +129,6 @@ def test_basic_authentication(password, outcome):
     with server(echo, process_request=basic_auth(credentials=("CS-1", "right"))) as port:
         with Driver(port, authorization=authorization) as driver:
             assert driver.event() == outcome
-            driver.ws.close()
+            driver.ws.close("")
             if outcome == ("open",):
                 assert driver.event() == ("closed", 1000, "")

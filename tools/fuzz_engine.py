@@ -223,7 +223,7 @@ class Fuzzer:
 
     def _websocket(self):
         """A server's side of the wire, mutated: handshake, then frames, in odd pieces."""
-        socket = WebSocket("desk:80", "/ocpp", "ocpp2.0.1", None, 8192, self.desk.urandom)
+        socket = WebSocket("desk:80", "/ocpp", "ocpp2.0.1", None, 8192, self.desk.urandom, bytearray())
         key = bytes(socket.take()).split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
         accept = b2a_base64(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).strip().decode()
         head = ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -105,7 +105,7 @@ class Link:
     def _close(self, reason):
         self.state = "closing"
         self._until(_GOODBYE, "no answer to the close frame")
-        self._ws.close(1000, reason)
+        self._ws.close(reason)
 
     def poke(self):
         """The station may have something to send."""
@@ -244,7 +244,7 @@ class Link:
             secret = "%s:%s" % (self.config.station_id, password)
             authorization = "Basic " + b2a_base64(secret.encode()).decode().strip()
         return WebSocket("%s:%d" % (host, port), request_target(path, self.config.station_id), SUBPROTOCOL,
-                         authorization, self.config.message_limit, self.urandom, False, self._message)
+                         authorization, self.config.message_limit, self.urandom, self._message)
 
     def _handle_events(self):
         """Hand what arrived to the station. Returns True when the connection is over."""

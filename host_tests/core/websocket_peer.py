@@ -23,9 +23,9 @@ def counting():
     return urandom, given
 
 
-def client(limit=8192, binary=False, authorization=None, buffer=None):
-    return websocket.WebSocket("csms.example:9000", "/ocpp/CS%201", "ocpp2.0.1", authorization=authorization,
-                               limit=limit, urandom=counting()[0], binary=binary, buffer=buffer)
+def client(limit=8192, authorization=None, buffer=None, urandom=None):
+    return websocket.WebSocket("csms.example:9000", "/ocpp/CS%201", "ocpp2.0.1", authorization, limit,
+                               urandom or counting()[0], bytearray() if buffer is None else buffer)
 
 
 def request_headers(ws):
@@ -48,7 +48,8 @@ def response(ws, head=HEAD):
 
 def connected(limit=8192, binary=False, buffer=None):
     """Return an open client whose handshake is over and whose ("open",) has been read."""
-    ws = client(limit, binary, buffer=buffer)
+    ws = client(limit, buffer=buffer)
+    ws.binary = binary
     ws.feed(response(ws))
     assert events(ws) == [("open",)]
     return ws
