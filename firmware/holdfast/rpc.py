@@ -14,21 +14,13 @@ _ID_LENGTH = 36
 
 
 class CallError(Exception):
-    """Raised by a handler to answer with a CALLERROR: `code` of Part 4 table 8, `text` of at most 255 characters."""
-
-    def __init__(self, code, text):
-        super().__init__(code)
-        self.code = code
-        self.text = text
+    """Raised by a handler to answer with a CALLERROR: its code of Part 4 table 8, and why in a few words."""
 
 
 def uuid(urandom):
     """A random UUID (RFC 9562 version 4) of 36 characters from 16 bytes of `urandom`."""
-    data = bytearray(urandom(16))
-    data[6] = data[6] & 0x0F | 0x40
-    data[8] = data[8] & 0x3F | 0x80
-    digits = hexlify(data).decode()
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    digits = hexlify(urandom(16)).decode()
+    return "%s-%s-4%s-8%s-%s" % (digits[:8], digits[8:12], digits[13:16], digits[17:20], digits[20:])
 
 
 class Rpc:
@@ -41,7 +33,8 @@ class Rpc:
         self.answer = answer
         self.log = log
         self.frames = []
-        self.outstanding = None  # (message id, action, on_result, deadline in ms)
+        self.outstanding = None  # (message id, action, on_result) of the own CALL that has no answer yet
+        self.deadline = 0  # when it times out, monotonic ms
         # Message ids have to differ from all that this station ever used (Part 4 §4.1.4): random for each power-on,
         # counted from there. A UUID for each would leave more garbage than all the rest of a short message.
         self._power_on = hexlify(urandom(6)).decode()
@@ -54,16 +47,13 @@ class Rpc:
         """
         self._calls += 1
         message_id = "%s-%d" % (self._power_on, self._calls)
-        self.outstanding = (message_id, action, on_result, now + timeout)
+        self.outstanding = (message_id, action, on_result)
+        self.deadline = now + timeout
         self.frames.append(json.dumps([2, message_id, action, payload]))
-
-    def deadline(self):
-        """When the outstanding CALL times out (monotonic ms), or None."""
-        return self.outstanding and self.outstanding[3]
 
     def tick(self, now):
         """Give up the outstanding CALL when its time is over. Its id is forgotten, so a late answer matches nothing."""
-        if self.outstanding and now >= self.outstanding[3]:
+        if self.outstanding and now >= self.deadline:
             self.log("warning", "no answer to %s in time" % self.outstanding[1])
             self._finish(now, None, "timeout")
 
@@ -75,46 +65,41 @@ class Rpc:
 
     def received(self, now, text):
         """Take one text message (str)."""
-        if text.count("[") > _MOST_BRACKETS:
-            self._reject(text, "FormatViolation", "nested too deeply")
-            return
         try:
+            if text.count("[") > _MOST_BRACKETS:
+                raise ValueError
             frame = json.loads(text)
         except MemoryError:
             self._reject(text, "InternalError", "out of memory")
             return
         except (ValueError, RuntimeError):  # RuntimeError: nested too deeply for the parser
-            self._reject(text, "FormatViolation", "not JSON")
+            self._reject(text, "FormatViolation", "not JSON, or nested too deeply")
             return
         kind = frame[0] if type(frame) is list and frame else None
         if type(kind) is not int:
-            self._error("-1", "RpcFrameworkError", "not an array that starts with a message type")
+            self._error(None, "RpcFrameworkError", "not an array that starts with a message type")
         elif kind == 2:
             self._call(now, frame)
         elif kind in (3, 4):
             self._answered(now, frame)
         else:
-            self._error(_id_of(frame) or "-1", "MessageTypeNotSupported", "message type %d" % kind)
+            self._error(_id_of(frame), "MessageTypeNotSupported", "message type %d" % kind)
 
     def oversize(self, head, total):
         """A message too large to keep: `head` its first bytes, `total` its length. A CALL gets its CALLERROR."""
-        self.log("warning", "message of %s bytes refused" % total)
         self._reject(head, "FormatViolation", "message of %s bytes is too large" % total)
 
     def _call(self, now, frame):
         message_id = _id_of(frame)
         if message_id is None or len(frame) != 4 or type(frame[2]) is not str:
-            self._error(message_id or "-1", "RpcFrameworkError", "a CALL is [2, id, action, payload]")
+            self._error(message_id, "RpcFrameworkError", "a CALL is [2, id, action, payload]")
             return
         try:
-            result = self.answer(now, frame[2], frame[3])
+            self.frames.append(json.dumps([3, message_id, self.answer(now, frame[2], frame[3])]))
         except CallError as error:
-            self._error(message_id, error.code, error.text)
-            return
+            self._error(message_id, *error.args)
         except MemoryError:
             self._error(message_id, "InternalError", "out of memory")
-            return
-        self.frames.append(json.dumps([3, message_id, result]))
 
     def _answered(self, now, frame):
         waiting = self.outstanding
@@ -122,12 +107,10 @@ class Rpc:
             self.log("warning", "answer to nothing ignored")
         elif frame[0] == 3 and len(frame) == 3:
             self._finish(now, frame[2], None)
-        elif frame[0] == 4 and len(frame) >= 3 and type(frame[2]) is str:
-            self.log("warning", "%s answered with %s" % (waiting[1], frame[2][:50]))
-            self._finish(now, None, frame[2])
         else:
-            self.log("warning", "malformed answer to %s" % waiting[1])
-            self._finish(now, None, "RpcFrameworkError")
+            error = frame[2] if frame[0] == 4 and len(frame) > 2 and type(frame[2]) is str else "RpcFrameworkError"
+            self.log("warning", "%s answered with %s" % (waiting[1], error[:50]))
+            self._finish(now, None, error)
 
     def _finish(self, now, payload, error):
         on_result = self.outstanding[2]
@@ -136,17 +119,26 @@ class Rpc:
 
     def _reject(self, text, code, reason):
         """Answer what could not be parsed: with its id if it begins like a CALL, not at all if like an answer."""
-        kind, message_id = _salvage(text)
-        if kind in ("3", "4"):
+        if type(text) is not str:
+            try:
+                text = bytes(text[:128]).decode()
+            except ValueError:  # the cut, or the damage, went through a character
+                text = ""
+        opening, _, rest = text[:128].partition('"')
+        message_id, _, rest = rest.partition('"')
+        opening = "".join(opening.split())
+        if opening[:2] in ("[3", "[4"):
             self.log("warning", "unreadable answer ignored")
-        elif kind == "2" and message_id:
+        # An id with an escape in it would have to be decoded to be repeated: not worth it for a message lost anyway.
+        elif (opening == "[2," and rest.strip()[:1] == ","
+                and 0 < len(message_id) <= _ID_LENGTH and "\\" not in message_id):
             self._error(message_id, code, reason)
         else:
-            self._error("-1", "RpcFrameworkError", reason)
+            self._error(None, "RpcFrameworkError", reason)
 
     def _error(self, message_id, code, text):
         self.log("warning", "CALLERROR %s: %s" % (code, text))
-        self.frames.append(json.dumps([4, message_id, code, text[:255], {}]))
+        self.frames.append(json.dumps([4, "-1" if message_id is None else message_id, code, text[:255], {}]))
 
 
 def _id_of(frame):
@@ -154,20 +146,3 @@ def _id_of(frame):
     if len(frame) > 1 and type(frame[1]) is str and len(frame[1]) <= _ID_LENGTH:
         return frame[1]
     return None
-
-
-def _salvage(text):
-    """(message type, message id) read off the beginning of what is not JSON as a whole; None for what is not there."""
-    if type(text) is not str:
-        try:
-            text = bytes(text[:128]).decode()
-        except ValueError:  # the cut, or the damage, went through a character
-            return None, None
-    parts = text[:128].split('"')
-    opening = "".join(parts[0].split())
-    if len(opening) != 3 or opening[0] != "[" or opening[2] != ",":
-        return opening[1:2] if opening[:1] == "[" else None, None
-    # An id with an escape in it would have to be decoded to be repeated: not worth it for a message lost anyway.
-    if len(parts) < 3 or "\\" in parts[1] or len(parts[1]) > _ID_LENGTH or parts[2].strip()[:1] != ",":
-        return opening[1], None
-    return opening[1], parts[1]

@@ -144,7 +144,7 @@ class Station(Exchange):
         """Milliseconds from now until `tick` has something to do, from 0 to 60,000."""
         due = now + _LONGEST_WAIT
         if self.rpc.outstanding:
-            due = min(due, self.rpc.deadline())
+            due = min(due, self.rpc.deadline)
         if self.link and self.next_boot is not None:
             due = min(due, self.next_boot)
         if self.online():

@@ -121,7 +121,7 @@ def test_a_callerror_may_be_short():
 def test_an_own_call_without_an_answer_times_out():
     peer = Peer()
     peer.call(1000)
-    assert peer.rpc.deadline() == 31000
+    assert peer.rpc.deadline == 31000
     peer.rpc.tick(30999)
     assert peer.results == []
     peer.rpc.tick(31000)
