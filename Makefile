@@ -75,7 +75,7 @@ flash: $(READY)  ## the image onto a board, with esptool: make flash BOARD=… P
 	@$(PORT_WANTED)
 	@$(BIN)/python -m tools.flash "$(BOARD)" $(PORT) $(if $(IMAGE),--image "$(IMAGE)") $(if $(ERASE),--erase)
 
-deploy: $(READY)  ## the agent as .mpy files onto a stock MicroPython: make deploy PORT=…
+deploy: $(READY)  ## the agent onto a board, only what changed, into ROMFS or as .mpy files: make deploy PORT=…
 	@$(PORT_WANTED)
 	@$(BIN)/python -m tools.deploy $(PORT) $(if $(FORCE),--force)
 

@@ -45,8 +45,13 @@ def test_nothing_is_wrong_with_a_board(name):
     ("ota_0,    app,  ota_0", "ota_0,    app,  factory", "ota_0 and ota_1"),
     ("ota_0,    app,  ota_0", "ota_0,    app,  ota_x", "no such type: app, ota_x"),
     ("ota_0,    app,", "ota_0,    code,", "no such type: code"),
-    ("0x310000, 0xf0000", "0x310000, 0x100000", "vfs: ends behind the flash"),
-    ("0x310000, 0xf0000", "0x310000, 0xe0000", "vfs has to be last"),
+    ("0x370000, 0x90000", "0x370000, 0x100000", "vfs: ends behind the flash"),
+    ("0x370000, 0x90000", "0x370000, 0x80000", "vfs has to be last"),
+    ("0x310000, 0x60000", "0x310000, 0x61000", "vfs: overlaps romfs"),
+    ("0x310000, 0x60000", "0x310000, 0x50000", "one romfs, called romfs, of 0x60000 bytes"),
+    ("0x310000, 0x60000", "0x311000, 0x5f000", "romfs: what is mapped begins at a multiple of 0x10000"),
+    ("romfs,    data", "agents,   data", "one romfs, called romfs"),
+    ("data, 0x8f,", "data, undefined,", "one romfs, called romfs"),
     ("vfs,      data", "storage,  data", "vfs has to be last"),
     ("phy_init, data", "otadata,  data", "otadata: the name is there twice"),
     ("phy_init, data", "a_name_of_sixteen, data", "a name has 1 to 15 characters"),
@@ -66,6 +71,13 @@ def test_a_line_that_is_no_partition_is_refused(line):
 
 def test_a_size_may_be_written_with_a_letter():
     assert [one.size for one in read_partitions("a, data, fat, 0x9000, 1M\nb, data, fat, 36K, 16K,")] == [2**20, 2**14]
+
+
+def test_an_agent_that_has_outgrown_its_slot_is_found():
+    partitions = read_partitions(TABLE)
+    room = 0x30000 - 4096  # the first block of a slot is its header
+    assert board_checks.room_faults(partitions, room) == []
+    assert "no room" in board_checks.room_faults(partitions, room + 1)[0]
 
 
 def test_an_empty_table_is_wrong_and_not_an_error():
@@ -171,7 +183,8 @@ def spoilt(tmp_path, monkeypatch):
     ("mpconfigboard.h", "(0)", "(1)", "MICROPY_PY_BLUETOOTH is not 0"),
     ("sdkconfig.board", "=y", "=yes", "not a setting"),
     ("../sdkconfig.holdfast", "=y", "", "not a setting"),
-    ("partitions.csv", "0xf0000", "0xe0000", "vfs has to be last"),
+    ("mpconfigboard.h", "MICROPY_VFS_ROM                     (1)", "MICROPY_VFS_ROM (0)", "MICROPY_VFS_ROM is not 1"),
+    ("partitions.csv", "0x90000", "0x80000", "vfs has to be last"),
     ("sdkconfig.board", "FLASHSIZE_4MB", "FLASHSIZE_8MB", "vfs has to be last"),
     ("mpconfigboard.cmake", "_esp32_", "_esp32s3_", "settings for esp32 are not included"),
     ("mpconfigboard.cmake", "_esp32_", "_esp32p4_", "is not in PORT_FILES"),

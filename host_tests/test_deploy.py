@@ -1,7 +1,6 @@
 """`make deploy`: only what changed goes over the cable, and an interrupted one leaves the old agent or the new one."""
 
 import contextlib
-import os
 import random
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import sys
 import time
 
 import pytest
+from deployments import Loose, Unplugged, Watched, boots, make
 from virtual_boards import PROMPT, at_repl
 
 from tools import deploy, image
@@ -39,33 +39,6 @@ def said(version):
     return "agent (%d, %d) %d %d %d\r\n" % ((version,) * 5)
 
 
-def boots(board):
-    """What the board says when it is switched on."""
-    board.power_cut()
-    board.power_on()
-    return board.read_until(PROMPT)
-
-
-class Watched(Repl):
-    """A Repl that does not wait for the answers of a board without power."""
-
-    def __init__(self, board):
-        super().__init__(board.port)
-        serial = self._transport.serial
-        read = serial.read
-        serial.timeout = 0.02
-
-        def watched(size=1):
-            data = b""
-            while len(data) < size:
-                data += read(size - len(data))
-                if not data and not board.is_on:
-                    raise OSError("no power")
-            return data
-
-        serial.read = watched
-
-
 def cut(board, operation, files):
     """Deploy, until the power is cut in the n-th flash operation from now; what the board says afterwards."""
     board.cut_after(operation)
@@ -75,26 +48,6 @@ def cut(board, operation, files):
     board.cancel_cut()
     board.power_on()
     return board.read_until(PROMPT)
-
-
-class Unplugged(Exception):
-    pass
-
-
-class Loose(Repl):
-    """A Repl whose cable is pulled out at its n-th command."""
-
-    def __init__(self, port, commands):
-        super().__init__(port)
-        self.left = commands
-
-    def run(self, code):
-        if hasattr(self, "left"):
-            self.left -= 1
-            if self.left == 0:
-                self.close()
-                raise Unplugged
-        return super().run(code)
 
 
 def put(board, files):
@@ -262,12 +215,6 @@ def test_make_deploy_puts_the_real_agent_onto_a_stock_board_and_says_what_comes_
     assert deploy.chosen(image.read_image(board.image)["boot.py"]) == "/agent-a"
 
 
-def make(target, board, *variables):
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    return subprocess.run(["make", "--no-print-directory", target, "PORT=" + board.port, *variables], cwd=image.ROOT,
-                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment)
-
-
 def test_a_station_at_work_is_not_interrupted_unless_told(make_board):
     board = make_board({"main.py": "import sys\nwhile True:\n line = sys.stdin.readline()\n"
                                    " print('evse 1: driver AB***9, Charging in transaction 7\\r\\nok')\n"})
@@ -281,7 +228,7 @@ def test_a_station_at_work_is_not_interrupted_unless_told(make_board):
 def test_a_board_without_the_heap_is_refused_and_told_what_fits(make_board):
     board = at_repl(make_board(heap="256K"))
     with Repl(board.port) as repl, pytest.raises(BoardError, match="(?s)too small for the agent.*make flash") as told:
-        deploy.check(repl, agent(1))
+        deploy.check(repl)
     assert board.port in str(told.value)
     assert board.flash.programs == 0
 

@@ -34,8 +34,8 @@ def test_code_in_romfs_is_found_as_on_a_board_and_takes_no_heap_for_bytecode(mak
         ask(board, "gc.collect()")
         taken.append(int(ask(board, "print(gc.mem_alloc() - before)")))
         place = ask(board, "print(holdfast.__file__)")
-    assert place == "/rom/lib/holdfast/__init__.mpy"
-    assert ask(board, "import sys; print(sys.path)") == "['', '.frozen', '/rom', '/rom/lib', '/lib']"
+    assert place == "/agent/lib/holdfast/__init__.mpy"
+    assert ask(board, "import sys; print(sys.path)") == "['', '/agent/lib', '.frozen', '/lib']"
     assert taken[1] < 0.7 * taken[0], taken
 
 

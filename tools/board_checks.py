@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools import image
 from tools.chips import CHIPS, pin_faults
 from tools.manifests import ManifestError, evaluate, manifest_faults
 
@@ -33,9 +34,10 @@ APP_PAGE = 0x10000  # what the MMU maps
 TABLE_END = 0x9000  # after the bootloader and the partition table, CONFIG_PARTITION_TABLE_OFFSET + one sector
 NVS_LEAST = 0x3000  # ESP-IDF, "Partition Tables": at least three pages
 OTADATA = 0x2000
+ROMFS = "0x8f"  # the subtype of the partition for an agent from `make deploy`
 SUBTYPES = {
     "app": ["factory", "test"] + ["ota_%d" % slot for slot in range(16)],
-    "data": ["ota", "phy", "nvs", "nvs_keys", "efuse", "coredump", "fat", "spiffs", "littlefs", "undefined"],
+    "data": ["ota", "phy", "nvs", "nvs_keys", "efuse", "coredump", "fat", "spiffs", "littlefs", "undefined", ROMFS],
 }
 
 
@@ -91,6 +93,7 @@ def partition_faults(partitions, flash_size):
             (one.offset % PAGE, "does not begin at a sector"),
             (one.size % PAGE or not one.size, "is not made of whole sectors"),
             (one.type == "app" and one.offset % APP_PAGE, "an app begins at a multiple of 0x10000"),
+            (one.subtype == ROMFS and one.offset % APP_PAGE, "what is mapped begins at a multiple of 0x10000"),
             (one.end > flash_size, "ends behind the flash"),
         ):
             if wrong:
@@ -113,6 +116,8 @@ def partition_faults(partitions, flash_size):
         faults.append("the apps have to be ota_0 and ota_1")
     elif slots[0].size != slots[1].size:
         faults.append("the two slots have to be of the same size")
+    if [one.name for one in of("data", ROMFS)] != ["romfs"] or of("data", ROMFS)[0].size != image.ROMFS_SIZE:
+        faults.append("there has to be one romfs, called romfs, of %#x bytes" % image.ROMFS_SIZE)
     if not partitions or partitions[-1].name != "vfs" or partitions[-1].end != flash_size:
         faults.append("vfs has to be last and to reach to the end of the flash")
     return faults
@@ -179,7 +184,16 @@ def header_faults(text):
             faults.append("%s is not defined" % name)
     if not re.search(r"^#define MICROPY_PY_BLUETOOTH +\(0\)$", text, re.MULTILINE):
         faults.append("MICROPY_PY_BLUETOOTH is not 0, but sdkconfig.ble is taken out")
+    if not re.search(r"^#define MICROPY_VFS_ROM +\(1\)$", text, re.MULTILINE):
+        faults.append("MICROPY_VFS_ROM is not 1, and nothing reads the partition romfs")
     return faults
+
+
+def room_faults(partitions, agent):
+    """What is wrong with the partition `romfs` for an agent, a ROMFS image of so many bytes."""
+    room = [one.size // 2 - image.BLOCK for one in partitions if one.subtype == ROMFS]
+    return ["romfs: an agent of %d bytes has no room in one of two slots of %d" % (agent, least)
+            for least in room if agent > least]
 
 
 def faults(name):
@@ -207,6 +221,7 @@ def faults(name):
     check("sdkconfig.board", lambda text: flash_size(read_sdkconfig(text)) and [])
     check("partitions.csv", lambda text: partition_faults(
         read_partitions(text), flash_size(read_sdkconfig((board / "sdkconfig.board").read_text()))))
+    check("partitions.csv", lambda text: room_faults(read_partitions(text), len(image.romfs_image())))
     check("mpconfigboard.cmake", lambda text: _cmake_faults(board, mcu))
     check("manifest.py", lambda text: manifest_faults(evaluate(board / "manifest.py")))
     return found

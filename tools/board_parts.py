@@ -73,13 +73,15 @@ def size_of(heap):
 class Flash:
     """The image, and two files in `directory`: what the device inside the interpreter does, and what it shall do."""
 
-    def __init__(self, image, directory, seed):
+    def __init__(self, image, directory, seed, romfs=None):
         self._image = os.open(image, os.O_RDWR)
         try:
             fcntl.flock(self._image, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._image)
             raise BoardError("%s is in use by another virtual board" % image)
+        self._size = os.fstat(self._image).st_size
+        self._romfs = os.open(romfs, os.O_RDWR) if romfs else None  # of the same chip, at the next address
         self._control = _create(directory, "control", bytes(8))
         self._journal = _create(directory, "journal", bytes(JOURNAL_HEAD.size + BLOCK))
         self._random = random.Random(seed)
@@ -89,8 +91,9 @@ class Flash:
         return self._head()[0] != 0
 
     def close(self):
-        for fd in (self._image, self._control, self._journal):
-            os.close(fd)
+        for fd in (self._image, self._romfs, self._control, self._journal):
+            if fd is not None:
+                os.close(fd)
 
     def counters(self):
         return Counters(*self._head()[4:])
@@ -123,7 +126,10 @@ class Flash:
             found = bytes(byte | noise for byte, noise in zip(after, self._random.randbytes(length)))
         else:  # a block on its way to erased may read as anything
             found = self._random.randbytes(length)
-        os.pwrite(self._image, found, address)
+        if address < self._size:
+            os.pwrite(self._image, found, address)
+        else:
+            os.pwrite(self._romfs, found, address - self._size)
         os.pwrite(self._journal, bytes(1), 0)
         return Cut(mode, "program" if kind == PROGRAM else "erase", operation, address, length)
 
@@ -134,13 +140,13 @@ class Flash:
 class Chip:
     """One run of the interpreter, from reset to reset. `serial` is its standard input and output."""
 
-    def __init__(self, micropython, heap, image, directory, raw, cause, unique_id, times, romfs=None):
+    def __init__(self, micropython, heap, image, directory, raw, cause, unique_id, times, in_place=("", "")):
         self.serial, serial = socket.socketpair()
         self.control, control = socket.socketpair()
         in_rom = []
-        if romfs:  # what the firmware shall have; the image and what plays the board come on top
-            in_rom = [romfs, str(size_of(heap))]
-            heap = str(size_of(heap) + os.path.getsize(romfs) + SPARE)
+        if any(in_place):  # what the firmware shall have; what it uses in place and what plays the board come on top
+            in_rom = [*in_place, str(size_of(heap))]
+            heap = str(size_of(heap) + sum(os.path.getsize(path) for path in in_place if path) + SPARE)
         command = [micropython, "-X", "heapsize=" + heap, "-i", str(START)]
         command += [image, directory, str(control.fileno()), "raw" if raw else "friendly"]
         command += [str(cause), unique_id.hex(), *map(str, times), *in_rom]

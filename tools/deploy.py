@@ -1,4 +1,7 @@
-"""Puts the agent onto a board with a stock MicroPython, as .mpy files: `make deploy PORT=…`.
+"""Puts the agent onto a board with MicroPython, as far as it is not there already: `make deploy PORT=…`.
+
+A board with an image of ours gets it into its ROMFS partition (tools/romfs.py). What follows is for one with a stock
+MicroPython, which gets it as .mpy files.
 
 There are two slots in the file system, /agent-a and /agent-b. A deployment fills the one that does not run: what is
 on the board already is copied there, only the rest goes over the cable. When every file there has the right hash,
@@ -17,7 +20,7 @@ import sys
 from rich.console import Console as Terminal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from tools import image
+from tools import image, romfs
 from tools.board_console import BoardError
 from tools.board_repl import sha256, visit
 
@@ -41,15 +44,18 @@ SPARE = 65536  # bytes of the file system that stay free, for the records and wh
 NO_HEAP = """\
 {port} is too small for the agent as .mpy files: {free} bytes of heap are free, and the code alone with what it needs
 at work takes {agent}, Wi-Fi and TLS {network} more. Nothing was changed. What fits on such a board is the same code in
-flash, frozen into the image:
+flash, frozen into an image of ours; what is newer then comes with make deploy into the ROMFS partition that it has:
 
     make firmware BOARD=…     (or download an image)
     make flash BOARD=… PORT={port}"""
 FROZEN = """\
-The agent is frozen into the image on {port}, and what is frozen starts first: files would never run. A new one comes
-with a new image:
+The agent is frozen into the image on {port}, so files would never run, and the image has no ROMFS partition for a newer
+one. Nothing was changed. A newer image has; as it moves the file system, the records of a station are lost unless they
+are kept:
 
-    make flash BOARD=… PORT={port}"""
+    make backup PORT={port} FILE=station.zip
+    make flash BOARD=… PORT={port}
+    make provision PORT={port}     (or make restore)"""
 
 
 def slot_files(files=None):
@@ -70,28 +76,31 @@ def chosen(boot):
     return slot if slot in SLOTS else None
 
 
-def check(repl, files):
-    """BoardError if this board cannot run `files` from its file system."""
+def check(repl):
+    """The way onto this board: romfs.deploy, or `deploy`. BoardError: there is none."""
     mpy = repl.value("getattr(__import__('sys').implementation, '_mpy', 0) & 255")
     if mpy != MPY:
         raise BoardError("the MicroPython on %s reads .mpy files of version %d, not %d: it wants MicroPython 1.29,"
                          " from https://micropython.org/download/ with make flash IMAGE=…" % (repl.port, mpy, MPY))
     if frozen(repl, "holdfast"):
-        raise BoardError(FROZEN.format(port=repl.port))
+        if not romfs.available(repl):
+            raise BoardError(FROZEN.format(port=repl.port))
+        return romfs.deploy
     free, wide = repl.value("(__import__('gc').collect(), (__import__('gc').mem_free(),"
                             " __import__('sys').maxsize > 1 << 32))[1]")
     need = (AGENT + NETWORK) * (2 if wide else 1)  # objects are made of words
     if free < need:
         raise BoardError(NO_HEAP.format(port=repl.port, free=free, agent=need * AGENT // (AGENT + NETWORK),
                                         network=need * NETWORK // (AGENT + NETWORK)))
+    return deploy
 
 
 def frozen(repl, package):
     """Is a package part of the image?"""
-    # boot.py may have imported it from somewhere else already.
-    code = ("import sys\npath = sys.path[:]\nsys.path[:] = ['.frozen']\nsys.modules.pop(%r, None)\ntry:\n"
-            " import %s as found\nexcept ImportError:\n found = None\nsys.path[:] = path\nprint(found is not None)"
-            % (package, package))
+    # boot.py may have imported it from somewhere else already. A virtual board has its own in a place of this name.
+    code = ("import sys\npath = sys.path[:]\nsys.path[:] = [p for p in path if p.endswith('.frozen')]\n"
+            "sys.modules.pop(%r, None)\ntry:\n import %s as found\nexcept ImportError:\n found = None\n"
+            "sys.path[:] = path\nprint(found is not None)" % (package, package))
     return repl.run(code).strip() == "True"
 
 
@@ -195,21 +204,26 @@ def main():
     try:
         with visit(options.port, options.force) as repl:
             try:
-                check(repl, files)
+                way = check(repl)
                 with Progress(TextColumn("deploying"), BarColumn(), DownloadColumn(), console=terminal,
                               disable=not terminal.is_terminal) as bar:
                     task = bar.add_task("", total=size)
-                    result = deploy(repl, files, lambda done, _: bar.update(task, completed=done))
+                    result = way(repl, files, lambda done, total: bar.update(task, completed=done, total=total))
             finally:
                 repl.restart()
     except BoardError as error:
         sys.exit("deploy: %s" % error)
-    if result:
+    except KeyboardInterrupt:
+        sys.exit("deploy: interrupted; the board has the agent that it had, or the new one if that was complete")
+    if not result:
+        terminal.print("nothing to do: this agent is on the board already")
+    elif way is romfs.deploy:
+        terminal.print("an agent in ROMFS, verified by its hash: %d of its %d blocks written, %d bytes sent"
+                       % (result[1], result[2], result[0]))
+    else:
         sent = result[0]
         terminal.print("%d files, %d bytes, each verified by its hash: %d sent, %d were on the board already"
                        % (len(files), size, sent, len(files) - sent))
-    else:
-        terminal.print("nothing to do: this agent is on the board already")
     terminal.print("the board restarts; make console PORT=%s shows it, make provision PORT=%s tells it who it is"
                    % (options.port, options.port))
 

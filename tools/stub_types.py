@@ -47,6 +47,8 @@ FALSE_ALARMS = (
      "the same: mypy tells the fourth argument from the third"),
     (r'Cannot instantiate abstract class "Vfs(Lfs2|Fat)"',
      "library/vfs: VfsLfs2(block_dev) makes one; what is abstract is the block device"),
+    (r'firmware/_boot\.py:\d+: error: Module has no attribute "VfsRom"',
+     "reference/romfs: vfs.VfsRom, where MICROPY_VFS_ROM is on"),
     (r'"(type\[board\]|board)" has no attribute "[A-Z0-9_]+"',
      "Pin.board has the names of the board's own pins.csv, which tools.board_checks looks at"),
     (r'config\.py:\d+: error: "Config" has no attribute',

@@ -24,6 +24,7 @@ import threading
 import time
 from pathlib import Path
 
+from tools import image as images
 from tools.board_console import Answer, BoardError, Console
 from tools.board_parts import CUT_MODES, QUIET, Chip, Cut, Flash, SerialPort, free_ports
 
@@ -46,19 +47,20 @@ class VirtualBoard(Console):
     `image`: the flash image, an existing file (tools.image makes one). `seed` decides how operations are torn.
     `program_us` and `erase_us` make flash operations last as long as on hardware, so that a power cut can hit one.
     `listener(data)` is called with all console output, in the board's thread.
-    `romfs`: a ROMFS image (tools.image.romfs_image), which the board has at /rom and runs code from in place. `heap` is
-    then what the firmware has for itself, as on a board.
+
+    `romfs`: the board has a partition for agents whose code is used in place, in the file beside the image; at first
+    with this one (tools.image.romfs_image), or none, b"". `frozen`: the agent of the board's image
+    (tools.image.frozen_image). With either of them `heap` is what the firmware has for itself, as on a board.
     """
 
     def __init__(
         self, image, micropython=None, heap="2M", seed=None, program_us=0, erase_us=0, unique_id=None, listener=None,
-        romfs=None,
+        romfs=None, frozen=b"",
     ):  # fmt: skip
         super().__init__(self._post_typed, listener)
         self.image = os.path.abspath(image)
         self.micropython = find_micropython(micropython)
         self.heap = heap
-        self.romfs = romfs and os.path.abspath(romfs)
         self.seed = random.SystemRandom().randrange(2**32) if seed is None else seed
         self.unique_id = unique_id or b"\x02" + hashlib.sha256(self.image.encode()).digest()[:5]
         self.last_cut = None
@@ -67,7 +69,13 @@ class VirtualBoard(Console):
 
         self._directory = tempfile.mkdtemp(prefix="holdfast-board-")
         try:
-            self._flash = Flash(self.image, self._directory, self.seed)
+            self.romfs = "" if romfs is None else self.image + ".romfs"
+            self._frozen = frozen and os.path.join(self._directory, "frozen")
+            if frozen:
+                Path(self._frozen).write_bytes(frozen)
+            if self.romfs and not os.path.exists(self.romfs):
+                Path(self.romfs).write_bytes(images.romfs_partition(romfs and (build_of(frozen), 1, romfs)))
+            self._flash = Flash(self.image, self._directory, self.seed, self.romfs)
             self.ports = free_ports(53, 80)  # {port the board serves: where it is on 127.0.0.1}
             Path(self._directory, "ports").write_text(json.dumps(self.ports))
         except (OSError, BoardError):
@@ -284,7 +292,7 @@ class VirtualBoard(Console):
             self._watchdog = None
         self._chip = Chip(
             self.micropython, self.heap, self.image, self._directory, self._raw, cause, self.unique_id, self._times,
-            self.romfs,
+            (self.romfs, self._frozen or ""),
         )  # fmt: skip
         for end in (self._chip.serial, self._chip.control):
             self._epoll.register(end.fileno(), select.EPOLLIN)
@@ -435,6 +443,11 @@ class VirtualBoard(Console):
         self._epoll.modify(chip.serial.fileno(), select.EPOLLIN)
 
 
+def build_of(frozen):
+    """How the image of a board with this agent frozen is told from others, see tools/board/esp32.py; 8 bytes."""
+    return hashlib.sha256(frozen or b"MicroPython").digest()[:8]
+
+
 def _check_mode(mode):
     if mode is not None and mode not in CUT_MODES:
         raise ValueError("no such way to tear an operation: %r" % (mode,))
@@ -450,24 +463,22 @@ def find_micropython(path=None):
 
 
 def main():
-    from tools import image
-
     parser = argparse.ArgumentParser(prog="python -m tools.virtual_board", description=__doc__.split("\n")[0])
     parser.add_argument("--image", default=str(ROOT / "build" / "board.img"), help="flash image, made if absent")
     parser.add_argument("--micropython", help="unix binary of MicroPython (default: $MICROPYTHON)")
     parser.add_argument("--heap", default="2M", help="its heap (default: %(default)s)")
-    parser.add_argument("--romfs", action="store_true", help="the firmware in a ROMFS image, and --heap all its own")
-    parser.add_argument("--size", type=int, default=image.DEFAULT_SIZE, help="bytes of a new image")
+    parser.add_argument("--romfs", action="store_true", help="an agent in ROMFS and a frozen one; --heap is all theirs")
+    parser.add_argument("--size", type=int, default=images.DEFAULT_SIZE, help="bytes of a new image")
     arguments = parser.parse_args()
 
     if not os.path.exists(arguments.image):
         os.makedirs(os.path.dirname(os.path.abspath(arguments.image)), exist_ok=True)
-        files = image.charger_files("ws://127.0.0.1:9000", "HOLDFAST-1", in_rom=arguments.romfs)
-        image.build_image(arguments.image, files, arguments.size)
+        files = images.charger_files("ws://127.0.0.1:9000", "HOLDFAST-1", in_rom=arguments.romfs)
+        images.build_image(arguments.image, files, arguments.size)
         print("made %s with the firmware and a sample config.json" % os.path.relpath(arguments.image))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    romfs = image.romfs_image() if arguments.romfs else None
-    with VirtualBoard(arguments.image, arguments.micropython, arguments.heap, romfs=romfs) as board:
+    code = {"romfs": images.romfs_image(), "frozen": images.frozen_image()} if arguments.romfs else {}
+    with VirtualBoard(arguments.image, arguments.micropython, arguments.heap, **code) as board:
         board.power_on()
         print("a virtual board is at %s; Ctrl-C here takes it away" % board.port)
         print("    mpremote connect %s repl" % board.port, flush=True)

@@ -5,3 +5,6 @@
 
 #define MICROPY_PY_BLUETOOTH                (0)
 #define MICROPY_PY_NETWORK_LAN              (0)
+
+// The partition `romfs`, where _boot.py looks for an agent that is newer than the frozen one.
+#define MICROPY_VFS_ROM                     (1)

@@ -10,3 +10,6 @@
 
 // The console is on UART0 and on the chip's own USB: boards of this kind have one or the other.
 #define MICROPY_HW_ENABLE_UART_REPL         (1)
+
+// The partition `romfs`, where _boot.py looks for an agent that is newer than the frozen one.
+#define MICROPY_VFS_ROM                     (1)

@@ -6,3 +6,6 @@
 #define MICROPY_PY_BLUETOOTH                (0)
 // The pins of the microSD slot are the station's LED, lock and pilot.
 #define MICROPY_HW_ENABLE_SDCARD            (0)
+
+// The partition `romfs`, where _boot.py looks for an agent that is newer than the frozen one.
+#define MICROPY_VFS_ROM                     (1)

@@ -85,7 +85,7 @@ def forgive():
 
 
 def trouble():
-    """What _boot.py had to say about the file system, told once; None: nothing."""
+    """What _boot.py had to say about the file system and the agent in ROMFS, told once; None: nothing."""
     if esp32:
         nvs = esp32.NVS("holdfast")
         text = bytearray(120)

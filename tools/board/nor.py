@@ -16,12 +16,32 @@ JOURNAL_HEAD = "<BBHIIIIII"  # state, kind, length, address, operations, program
 ERASED = b"\xff" * BLOCK
 
 
+class Joined:
+    """Two files as one, the second from `size` on. No transfer goes over the border."""
+
+    def __init__(self, first, size, second):
+        self.first, self.size, self.second = first, size, second
+        self.file = first
+
+    def seek(self, position):
+        self.file = self.first if position < self.size else self.second
+        self.file.seek(position if position < self.size else position - self.size)
+
+    def readinto(self, buffer, length):
+        return self.file.readinto(buffer, length)
+
+    def write(self, buffer):
+        return self.file.write(buffer)
+
+
 class Nor:
     """`directory` holds what supervisor and device share: `control` (read here) and `journal` (written here)."""
 
-    def __init__(self, image, directory, supervisor, program_us, erase_us):
+    def __init__(self, image, directory, supervisor, program_us, erase_us, romfs=None):
         self.image = open(image, "r+b")
         self.blocks = self.image.seek(0, 2) // BLOCK
+        if romfs:  # the same chip: what is at a higher address is the partition `romfs`
+            self.image = Joined(self.image, self.blocks * BLOCK, open(romfs, "r+b"))
         self.control = open(directory + "/control", "rb")
         self.journal = open(directory + "/journal", "r+b")
         self.supervisor = supervisor

@@ -22,19 +22,20 @@ import vfs
 
 def run(main_globals):
     """Power up, as the arguments in sys.argv say; returns when it is the REPL's turn."""
-    image, directory, supervisor_fd, mode, cause, unique_id, program_us, erase_us, *romfs = sys.argv[1:]
+    image, directory, supervisor_fd, mode, cause, unique_id, program_us, erase_us, *in_place = sys.argv[1:]
+    romfs, frozen, heap_size = in_place or ("", "", "")
     supervisor = open(int(supervisor_fd), "r+b")
-    device = nor.Nor(image, directory, supervisor, int(program_us), int(erase_us))
+    device = nor.Nor(image, directory, supervisor, int(program_us), int(erase_us), romfs)
     rtc.power_up(directory)
     machine.power_up(supervisor, int(cause), binascii.unhexlify(unique_id))
-    esp32.power_up(image)
+    esp32.power_up(image, frozen)
     network.power_up(directory)
     ports.power_up(directory)
-    if romfs:
+    if in_place:
         import heap
         import rom
 
-        rom.power_up(romfs[0])
+        rom.power_up(device, romfs, frozen)
         sys.modules["gc"] = heap
     with open(sys.modules["power_up"].__file__.rsplit("/", 3)[0] + "/firmware/_boot.py") as file:
         frozen_boot = file.read()
@@ -49,9 +50,11 @@ def run(main_globals):
     sys.argv[:] = []
     main_globals.pop("__file__", None)
     vfs.umount("/")
-    if romfs:
-        rom.mount()
-        heap.hold_back(int(romfs[1]))
+    if in_place:
+        rom.auto_mount()
+        heap.hold_back(int(heap_size))
+        if romfs:
+            sys.modules["vfs"] = rom
     try:
         boot(frozen_boot, device)
         supervisor.write(b"B")  # from here on Ctrl-C interrupts
@@ -77,13 +80,20 @@ def boot(source, device):
 
 
 def execute(name, main_globals):
-    """Run a script of the board in the REPL's namespace; False when it failed, as on the hardware."""
-    try:
-        os.stat(name)
-    except OSError:
+    """Run a script of the board in the REPL's namespace; False when it failed, as on the hardware.
+
+    A frozen one comes before one in the file system (shared/runtime/pyexec.c, pyexec_file_if_exists).
+    """
+    for path in ("/.frozen/" + name, name):
+        try:
+            os.stat(path)
+            break
+        except OSError:
+            pass
+    else:
         return True
     try:
-        execfile(name, main_globals)  # noqa: F821 (a builtin of MicroPython)
+        execfile(path, main_globals)  # noqa: F821 (a builtin of MicroPython)
         return True
     except SystemExit:
         return False
