@@ -55,10 +55,9 @@ async def running(port, variables=None, speed=10, limit=8192, path="/ocpp", **se
               "evses": [{"connectors": ["cCCS2"]}], "message_limit": limit, **settings}
     config = {name: value for name, value in config.items() if value is not None}
     process = await asyncio.create_subprocess_exec(
-        MICROPYTHON, "-X", "heapsize=300K", str(HARNESS), str(FIRMWARE), "",
-        json.dumps(VARIABLES | (variables or {})), str(speed),
+        MICROPYTHON, "-X", "heapsize=300K", str(HARNESS), str(FIRMWARE), str(speed),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        env={"CONFIG": json.dumps(config)})
+        env={"CONFIG": json.dumps(config), "VARIABLES": json.dumps(VARIABLES | (variables or {}))})
     harness = Harness(process)
     try:
         yield harness

@@ -4,23 +4,10 @@ import asyncio
 import base64
 import contextlib
 import http
-import json
 
 import pytest
 import websockets.asyncio.server
-from link_peers import (
-    FIRMWARE,
-    HARNESS,
-    MICROPYTHON,
-    PASSWORD,
-    VARIABLES,
-    Harness,
-    Server,
-    handshake_then,
-    in_loop,
-    running,
-    tcp_server,
-)
+from link_peers import PASSWORD, Server, handshake_then, in_loop, running, tcp_server
 
 
 @in_loop
@@ -109,18 +96,9 @@ async def test_a_closed_port_is_a_failed_attempt():
 
 @in_loop
 async def test_an_unknown_host_name_is_a_failed_attempt():
-    config = json.dumps({"station_id": "A1", "csms_url": "ws://no-such-host.invalid/", "password": PASSWORD,
-                         "evses": [{"connectors": ["cCCS2"]}]})
-    process = await asyncio.create_subprocess_exec(
-        MICROPYTHON, str(HARNESS), str(FIRMWARE), config, json.dumps(VARIABLES), "10",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
-    harness = Harness(process)
-    try:
+    async with running(0, csms_url="ws://no-such-host.invalid/") as harness:
         await harness.see("log warning cannot connect", 60)
         await harness.see("next attempt")
-    finally:
-        process.kill()
-        await process.wait()
 
 
 @in_loop

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+from virtual_boards import set_nvs
 
 from tools import image
 from tools.csms import Csms
@@ -70,9 +71,12 @@ def test_the_password_of_the_wifi_is_nowhere_on_the_console(make_board):
     assert "secret-word" not in board.transcript
 
 
-def start_with_time_server(make_board, server, url="ws://127.0.0.1:9/"):
+def start_with_time_server(make_board, server, **integers):
+    """A board that has such a time server, and in NVS these integers."""
     network = WIFI | {"time_server": server.name}
-    board = make_board(image.charger_files(url, "HOLDFAST-1", network=network), size=512 * 4096)
+    files = image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1", network=network, variables=QUICK)
+    board = make_board(files, size=512 * 4096)
+    set_nvs(board.image, **integers)
     board.surround(home="secret-word")
     board.power_on()
     return board
@@ -96,10 +100,38 @@ def test_a_time_server_that_lies_is_not_believed_and_does_not_keep_the_station_f
     server.close()
 
 
+def test_a_time_server_is_asked_again_before_each_attempt_until_it_answers(make_board):
+    asked = []
+
+    def late(answer):
+        asked.append(answer)
+        return answer if len(asked) > 1 else b"not yet"
+
+    server = TimeServer(1_800_000_000, late)
+    board = start_with_time_server(make_board, server)
+    output = board.read_until("says 2027-01-15T08:00:00Z", 20)
+    assert output.count("no time from") == output.count("cannot connect") == 1
+    for _ in range(2):
+        board.read_until("cannot connect", 20)
+    assert len(asked) == 2
+    server.close()
+
+
+def test_a_time_server_cannot_put_the_clock_back_behind_what_the_csms_said(make_board):
+    """Or it could make certificates good again that have expired."""
+    server = TimeServer(1_800_000_000)
+    board = start_with_time_server(make_board, server, minutes=(1_800_000_000 + 7200) // 60)
+    output = board.read_until("cannot connect", 10)
+    assert "no time from" in output and "it says 2027-01-15T08:00:00Z, and it was later already" in output
+    assert "time: not set" in board.command("status")
+    server.close()
+
+
 @pytest.mark.parametrize("answer, outcome", [
     ("[(2, 1, 0, '', ('10.1.2.3', 80))]", "10.1.2.3"),  # as on an ESP32
     ("[(2, 1, 0, '', b'\\x02\\x00\\x00P\\x0a\\x01\\x02\\x03' + bytes(8))]", "10.1.2.3"),  # as on the unix port
     ("fail()", "OSError"),
+    ("time.sleep(60)", "OSError no address for csms.example.com"),
 ])
 def test_a_slow_name_server_does_not_stall_the_loop(answer, outcome):
     program = """
@@ -107,6 +139,7 @@ import sys
 sys.path.insert(0, %r)
 import asyncio, time
 from holdfast import resolver
+resolver._NAMES = 20
 def fail():
     raise OSError(-2)
 class Slow:
@@ -128,6 +161,7 @@ async def main():
     except OSError as error:
         print("OSError", error.args[1])
     print("stalled" if laps < 20 else "went on")
+    resolver._asked.clear()
     Slow.getaddrinfo = lambda *words: fail()
     try:
         print("again", await resolver.resolve("csms.example.com"))
@@ -139,4 +173,4 @@ asyncio.run(main())
     lines = done.stdout.splitlines()
     assert lines[0].startswith(outcome), done.stdout + done.stderr
     assert lines[1] == "went on"
-    assert lines[2] == ("again nothing" if outcome == "OSError" else "again 10.1.2.3")
+    assert lines[2] == ("again nothing" if outcome.startswith("OSError") else "again 10.1.2.3")

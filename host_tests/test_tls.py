@@ -8,9 +8,9 @@ import ssl
 
 import pytest
 from link_peers import PASSWORD, Server, in_loop, running
-from tls_peers import HOST, WRONG, pki, right, stranger, tls_server
+from tls_peers import HOST, WRONG, answering, client_hello, pki, right, stranger, tls_server
 
-from tools.pki import Pki, server_context
+from tools.pki import EXPIRED, Pki, server_context
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ async def test_an_rsa_server_and_a_der_file_and_a_file_of_several_authorities_do
     everybody = Pki("One that is not asked").root.pem + pki().root.pem
     with open("several.pem", "wb") as file:
         file.write(everybody)
-    for certificate, name in ((pki().server(HOST, use_rsa=True), "ca.der"), (pki().server(HOST), "several.pem")):
+    for certificate, name in ((pki().server(HOST, use_rsa=2048), "ca.der"), (pki().server(HOST), "several.pem")):
         async with Server(server_context(certificate)) as server:
             async with secured(server.port, ca_certificate=name) as harness:
                 await harness.see("^up")
@@ -85,7 +85,7 @@ async def test_an_rsa_server_and_a_der_file_and_a_file_of_several_authorities_do
 ])
 def test_tc_a_04_both_suites_of_both_pairs_are_offered(ciphers):
     async def situation():
-        certificate = pki().server(HOST, use_rsa=not ciphers.startswith("ECDHE"))
+        certificate = pki().server(HOST, use_rsa=0 if ciphers.startswith("ECDHE") else 2048)
         context = server_context(certificate, version=ssl.TLSVersion.TLSv1_2, ciphers=ciphers)
         async with Server(context) as server, secured(server.port) as harness:
             connection = await server.connection()
@@ -93,6 +93,54 @@ def test_tc_a_04_both_suites_of_both_pairs_are_offered(ciphers):
             await harness.see("^up")
 
     asyncio.run(situation())
+
+
+def test_what_is_offered_on_the_wire_is_the_two_pairs_and_forward_secrecy_and_nothing_else():
+    """A00.FR.318: both suites of a pair; no CBC, no compression, TLS 1.2, and the name of the host."""
+
+    async def situation():
+        with answering(b"") as (port, heard):
+            async with secured(port, host="csms.example") as harness:
+                await harness.see("^log warning cannot connect: the CSMS hung up during the handshake, ")
+        hello = client_hello(heard[0])
+        assert hello["version"] == 0x0303 and hello["compressions"] == [0]
+        assert hello["suites"] == [0xC02B, 0xC02C, 0xC02F, 0xC030, 0x009C, 0x009D, 0x00FF]  # the last: RFC 5746
+        assert hello["host"] == b"csms.example"
+
+    asyncio.run(situation())
+
+
+@pytest.mark.parametrize("answer, words, event", [
+    ("15 0303 0002 0246", "does not speak TLS 1.2", "InvalidTLSVersion"),  # protocol_version
+    ("15 0302 0002 0228", "does not speak TLS 1.2", "InvalidTLSVersion"),  # handshake_failure, told by TLS 1.1
+    ("15 0303 0002 0228", "no cipher suite in common", "InvalidTLSCipherSuite"),  # handshake_failure
+    ("15 0303 0002 0247", "no cipher suite in common", "InvalidTLSCipherSuite"),  # insufficient_security
+    ("15 0303 0002 0270", "broke the handshake off, alert 112 of TLS", None),  # unrecognized_name
+])
+def test_an_alert_that_mbed_tls_keeps_to_itself_is_told(answer, words, event):
+    """The numbers are those of RFC 5246, 7.2."""
+
+    async def situation():
+        with answering(bytes.fromhex(answer)) as (port, heard):
+            async with secured(port) as harness:
+                if event:
+                    assert words in await harness.see(f"^event {event} ")
+                assert words in await harness.see("^log warning cannot connect: ")
+                assert event or not [line for line in harness.lines if line.startswith("event")]
+        # The second look says what the first said, but for its random numbers.
+        assert [hello[:11] + hello[43:] for hello in heard[:2]] == [heard[0][:11] + heard[0][43:]] * 2
+        assert heard[0][11:43] != heard[1][11:43]
+
+    asyncio.run(situation())
+
+
+@in_loop
+async def test_an_alert_that_does_not_come_again_stays_unknown_and_is_no_event():
+    with answering(bytes.fromhex("15 0303 0002 0228"), b"") as (port, _):
+        async with secured(port) as harness:
+            await harness.see("^log warning cannot connect: the CSMS broke the handshake off, wss://")
+            assert not [line for line in harness.lines if line.startswith("event")]
+            await harness.see("next attempt")
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -122,6 +170,17 @@ async def test_a_wildcard_certificate_is_refused_before_the_password_is_sent():
 
 
 @in_loop
+async def test_a_wildcard_certificate_is_good_enough_where_that_is_configured():
+    async with Server(server_context(pki().server("*.example"))) as server:
+        variables = {"SecurityCtrlr.AllowCSMSTLSWildcards": "true"}
+        async with secured(server.port, host="csms.example", variables=variables) as harness:
+            await harness.see("^up")
+    async with Server(server_context(pki().server("*.other"))) as server:
+        async with secured(server.port, host="csms.example", variables=variables) as harness:
+            await harness.see("^event InvalidCsmsCertificate .* is for another host")
+
+
+@in_loop
 async def test_a_certificate_that_names_the_host_beside_a_wildcard_is_good():
     async with Server(server_context(pki().server("*.example", "csms.example"))) as server:
         async with secured(server.port, host="CSMS.example") as harness:
@@ -133,7 +192,59 @@ async def test_a_csms_that_does_not_know_the_client_certificate_is_an_event_of_i
     stranger_client = {"client_certificate": "stranger.pem", "client_key": "stranger.key", "security_profile": 3}
     with tls_server(right(client_root=pki().root, version=ssl.TLSVersion.TLSv1_2)) as port:
         async with secured(port, **stranger_client) as harness:
-            assert "wants another client certificate" in await harness.see("^event FailedToAuthenticateAtCsms ")
+            assert "does not take this client certificate" in await harness.see("^event FailedToAuthenticateAtCsms ")
+
+
+# --- chains of certificates
+
+
+@in_loop
+async def test_a_csms_whose_certificate_an_intermediate_authority_signed_is_good():
+    between = Pki("In between", issuer=pki().root)
+    context = server_context(between.server(HOST), chain=(between.root,))
+    async with Server(context) as server, secured(server.port) as harness:
+        await harness.see("^up")
+
+
+@pytest.mark.parametrize("between, words", [
+    (Pki("In between", EXPIRED, pki().root), "has expired"),
+    (Pki("In between", issuer=stranger().root), "is not signed by the CA in ca_certificate"),
+])
+def test_a_chain_is_as_good_as_its_worst_certificate(between, words):
+    async def situation():
+        with tls_server(server_context(between.server(HOST), chain=(between.root,))) as port:
+            async with secured(port) as harness:
+                assert words in await harness.see("^event InvalidCsmsCertificate ")
+
+    asyncio.run(situation())
+
+
+@in_loop
+async def test_a_certificate_that_is_no_authority_cannot_sign_another():
+    thief = Pki("Thief")
+    thief.root = pki().server("thief.example")  # good, but for a server
+    with tls_server(server_context(thief.server(HOST), chain=(thief.root,))) as port:
+        async with secured(port) as harness:
+            await harness.see("^event InvalidCsmsCertificate .* is not signed by the CA in ca_certificate")
+
+
+@in_loop
+async def test_the_client_certificate_brings_its_intermediate_authority_along():
+    between = Pki("In between", issuer=pki().root)
+    client = between.client("SN-2")
+    with open("station.pem", "wb") as file:
+        file.write(client.pem + between.root.pem + client.key_pem)  # all in one file is good, too
+    chained = {**CLIENT, "client_key": "station.pem"}
+    async with Server(right(client_root=pki().root)) as server, secured(server.port, **chained) as harness:
+        connection = await server.connection()
+        tls = connection.transport.get_extra_info("ssl_object")
+        assert (("commonName", "SN-2"),) in tls.getpeercert()["subject"]
+        await harness.see("^up")
+    with open("station.pem", "wb") as file:
+        file.write(client.pem + client.key_pem)
+    with tls_server(right(client_root=pki().root, version=ssl.TLSVersion.TLSv1_2)) as port:
+        async with secured(port, **chained) as harness:
+            await harness.see("^event FailedToAuthenticateAtCsms ")
 
 
 @pytest.mark.parametrize("settings, field", [
@@ -141,6 +252,8 @@ async def test_a_csms_that_does_not_know_the_client_certificate_is_an_event_of_i
     ({"ca_certificate": "rubbish.pem"}, "ca_certificate"),
     ({**CLIENT, "client_key": "none.pem"}, "client_key"),
     ({**CLIENT, "client_certificate": "rubbish.pem"}, "client_certificate"),
+    ({**CLIENT, "client_certificate": "station.key"}, "client_certificate"),
+    ({**CLIENT, "client_key": "station.pem"}, "client_key"),
 ])
 def test_files_that_are_no_certificates_are_named(directory, settings, field):
     (directory / "rubbish.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
@@ -175,6 +288,22 @@ async def test_a_server_that_is_silent_during_the_handshake_is_given_up_and_the_
     async with secured(server.sockets[0].getsockname()[1], speed=100) as harness:
         await harness.see("no answer to the handshake")
         await harness.see("next attempt")
+    server.close()
+
+
+@in_loop
+async def test_a_server_that_says_nothing_after_the_tls_handshake_has_nothing_against_our_certificate():
+    async def silent(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, HOST, 0, ssl=right())
+    async with secured(server.sockets[0].getsockname()[1], speed=100) as harness:
+        await harness.see("^log warning cannot connect: no answer to the handshake")
+        await harness.see("next attempt")
+        assert not [line for line in harness.lines if line.startswith("event")]
     server.close()
 
 

@@ -1,5 +1,7 @@
 """Virtual boards for tests: the fixture `make_board`, which every test has from conftest.py, and helpers around it."""
 
+import json
+
 import pytest
 
 from tools import image
@@ -63,3 +65,15 @@ def at_repl(board):
     board.power_on()
     board.read_until(PROMPT)
     return board
+
+
+def nvs(path):
+    """What the NVS of a board with this flash image holds: {key: [type, value]}."""
+    with open("%s.nvs" % path) as file:
+        return json.loads(file.readline())["holdfast"]
+
+
+def set_nvs(path, **integers):
+    """Give a new board with this flash image an NVS that has these integers, and nothing else."""
+    with open("%s.nvs" % path, "w") as file:
+        file.write(json.dumps({"holdfast": {key: ["i", value] for key, value in integers.items()}}) + "\n")

@@ -6,8 +6,8 @@
     client = pki.client("HOLDFAST-1")
     context = server_context(server, client_root=pki.root)      # for Csms(tls=...), asyncio, websockets
 
-All keys are EC P-256, as advised for small stations, unless `use_rsa`. `days=(first, last)` is the validity, counted
-from now. Nothing made here is fit for anything but tests.
+All keys are EC P-256, as advised for small stations, unless `use_rsa`, which is a number of bits. `days=(first, last)`
+is the validity, counted from now. Nothing made here is fit for anything but tests.
 """
 
 import contextlib
@@ -46,17 +46,17 @@ class Certificate:
 
 
 class Pki:
-    """A root CA and what it signs."""
+    """A root CA and what it signs; with an `issuer`, a Certificate, one of those between a root and the rest."""
 
-    def __init__(self, name="Holdfast test root", days=VALID):
-        self.root = _issue(name, days, authority=True)
+    def __init__(self, name="Holdfast test root", days=VALID, issuer=None):
+        self.root = _issue(name, days, (), issuer, authority=True)
 
-    def server(self, *names, common_name=None, days=VALID, use_rsa=False):
+    def server(self, *names, common_name=None, days=VALID, use_rsa=0):
         """A certificate for the host names and IP addresses in `names`."""
         return _issue(common_name or names[0], days, names, self.root, ExtendedKeyUsageOID.SERVER_AUTH,
                       use_rsa=use_rsa)
 
-    def client(self, common_name, days=VALID, use_rsa=False):
+    def client(self, common_name, days=VALID, use_rsa=0):
         """The certificate of a station; its common name is the station's serial number (A00.FR.507)."""
         return _issue(common_name, days, (), self.root, ExtendedKeyUsageOID.CLIENT_AUTH, use_rsa=use_rsa)
 
@@ -66,11 +66,14 @@ def self_signed(*names, days=VALID):
     return _issue(names[0], days, names)
 
 
-def server_context(server, client_root=None, version=None, ciphers=None):
+def server_context(server, client_root=None, version=None, ciphers=None, chain=()):
     """An ssl.SSLContext for a server. `client_root`: demand client certificates of that CA. `version`: the only TLS
-    version spoken, an ssl.TLSVersion. `ciphers`: OpenSSL's names."""
+    version spoken, an ssl.TLSVersion. `ciphers`: OpenSSL's names. `chain`: the certificates to send with its own."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with files({"certificate": server.pem, "key": server.key_pem}) as paths:
+    if ciphers:
+        context.set_ciphers(ciphers)
+    pem = b"".join([certificate.pem for certificate in (server, *chain)])
+    with files({"certificate": pem, "key": server.key_pem}) as paths:
         context.load_cert_chain(paths["certificate"], paths["key"])
     if client_root:
         context.verify_mode = ssl.CERT_REQUIRED
@@ -81,8 +84,6 @@ def server_context(server, client_root=None, version=None, ciphers=None):
             if version < ssl.TLSVersion.TLSv1_2:
                 context.set_ciphers("DEFAULT:@SECLEVEL=0")  # or OpenSSL would not speak it at all
             context.minimum_version = context.maximum_version = version
-    if ciphers:
-        context.set_ciphers(ciphers)
     return context
 
 
@@ -121,8 +122,8 @@ def files(contents):
         yield paths
 
 
-def _issue(common_name, days, names=(), issuer=None, use=None, authority=False, use_rsa=False):
-    key = rsa.generate_private_key(65537, 2048) if use_rsa else ec.generate_private_key(ec.SECP256R1())
+def _issue(common_name, days, names=(), issuer=None, use=None, authority=False, use_rsa=0):
+    key = rsa.generate_private_key(65537, use_rsa) if use_rsa else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = x509.CertificateBuilder().subject_name(subject).public_key(key.public_key())

@@ -22,6 +22,7 @@ PACE = 200  # ms between looks at the timers, at the most
 AGAIN = 1000  # ms until a task that failed is started again
 FAREWELL = 5000  # ms to send what is still to be said before a restart
 PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
+DAY = 86_400_000
 
 
 class Monotonic:
@@ -54,7 +55,7 @@ class Agent:
         self.log = Log(self._time, echo=self._echo, keep=board.has_backup() and board.backup)
         self.console = Console(self)
         self.safe = board.crashes >= board.LIMIT
-        self._kept = False  # copies of the files that must not be lost
+        self._cause = ""  # of the crash that this start comes after
         self._trouble = board.trouble()
         if self._trouble:
             from holdfast.keep import restore
@@ -67,6 +68,7 @@ class Agent:
         self.config = self.station = self.link = self.hardware = self.config_error = None
         self._typing = Typing(self.console)
         self._due = 0  # when the station wants its next tick
+        self._noted = 0  # when NVS wants to know again what must not be lost
         self._restart = None  # why the board is to be restarted
         self.erase = None  # "all" or "keep": the board is to forget who it is, see factory.py
         self.watchdog = Watchdog(None)
@@ -95,24 +97,36 @@ class Agent:
 
         self.hardware = driver(self.config)
         self.station = Station(self.config, Records(self.root + "/records"), self.hardware, os.urandom, self.log)
-        self.link = Link(self.config, self.station, self.log, self.now, os.urandom, self.changed)
+        self.link = Link(self.config, self.station, self.log, self.now, os.urandom, self.changed, self._ask_time)
 
     def run(self):
         """Run until Ctrl-C. It may come between any two instructions, so only a restart goes on from there."""
+        from micropython import kbd_intr
+
         try:
-            asyncio.run(self._main())
+            try:
+                asyncio.run(self._main())
+            finally:
+                # Whatever it is that ends the run. Tools press Ctrl-C twice, and people too: from here on nobody
+                # interrupts any more, and whoever did so just before is heard a moment later.
+                kbd_intr(-1)
+                try:
+                    self._open_contactors()
+                except KeyboardInterrupt:
+                    self._open_contactors()
+                self.log.save()
         except KeyboardInterrupt:
-            self._open_contactors()
             if self.web:
                 self.web.close()
-            self.log.save()
             board.end(board.ON_PURPOSE)
             board.hold()
             if self.link:
                 asyncio.new_event_loop()
                 asyncio.run(self.link.abandon())
             self._show("\nholdfast: stopped, contactors open; `station` and `agent` are at hand,"
-                       " agent.resume() goes on, Ctrl-D starts again\n")
+                       " resume() goes on, Ctrl-D starts again\n")
+        finally:
+            kbd_intr(3)
 
     def resume(self):
         """Go on after Ctrl-C: as after a restart, the station made anew from what flash holds, but without one."""
@@ -171,8 +185,14 @@ class Agent:
         if self._trouble:
             self._report(self._trouble, ())
             self._trouble = None
-        if board.crashes:
+        if board.crashes and board.reason != "LocalReset":  # that is resume()
+            from holdfast.crash import PATH, of_last_run
+
             self.log("warning", "crashes in a row: %d, started because of: %s" % (board.crashes, board.reason))
+            lines = of_last_run(self.root + PATH)
+            for line in lines:
+                self.log("error", line)
+            self._cause = ", ".join(lines[:1])
         # A heap that is collected only when it is full has what stays scattered all over it: after a load of
         # reservations the largest hole is 4.6 kB. With this threshold it is 64 kB, for half as much time again.
         # Measured by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, a threshold of 16 kB.
@@ -217,11 +237,10 @@ class Agent:
             self.log("warning", "no network interface of its own here: `network` is ignored")
 
     def _start(self):
+        # Not in safe mode: at its REPL nobody would feed it, and that is where a crash in safe mode ends.
+        self.watchdog.wdt = board.watchdog(self.config.watchdog if self.station else 0)
         if self.station:
-            # Not in safe mode: at its REPL nobody would feed it, and that is where a crash in safe mode ends.
-            if self.config.watchdog:
-                self.watchdog.wdt = board.watchdog(self.config.watchdog)
-            self.station.start(self.now(), board.reason)
+            self.station.start(self.now(), board.reason, self._cause)
             for problem in self.station.records.problems:
                 self.log("error", problem)
             self.hardware.attach(self.station, self.now)
@@ -259,18 +278,24 @@ class Agent:
     async def _run_link(self):
         while self.network and not self.network.up:
             await asyncio.sleep_ms(PACE)
-        # Before TLS, which judges certificates by the time. Without an answer the last time known has to do.
-        server = self.network and self.config.network.get("time_server")
-        if server and not self.station.clock.is_set:
-            from holdfast.resolver import ask_time
-
-            try:
-                utc = await ask_time(server, os.urandom)
-                self.station.set_clock(self.now(), rfc3339(utc))
-                self.log("info", "the time server %s says %s" % (server, rfc3339(utc)))
-            except OSError as error:
-                self.log("warning", "no time from %s: %s" % (server, error))
         await self.link.run()
+
+    async def _ask_time(self):
+        """Before each attempt to connect, until somebody has told the time: TLS judges certificates by it."""
+        server = self.network and self.config.network.get("time_server")
+        if not server or self.station.clock.is_set:
+            return
+        from holdfast.resolver import ask_time
+
+        try:
+            utc = await ask_time(server, os.urandom)
+            # Anybody can answer for a time server: nobody shall make a certificate good again that has expired.
+            if utc < (board.known_time() or 0) - 3600:
+                raise OSError("it says %s, and it was later already" % rfc3339(utc))
+            self.station.set_clock(self.now(), rfc3339(utc))
+            self.log("info", "the time server %s says %s" % (server, rfc3339(utc)))
+        except OSError as error:  # the last time known has to do
+            self.log("warning", "no time from %s: %s" % (server, error))
 
     def _random(self, most):
         return int.from_bytes(os.urandom(4), "big") % (most + 1)
@@ -308,8 +333,10 @@ class Agent:
                 board.forgive()
             if self._button and self._button.pressed(now):
                 self._open_page()
-            if not self._kept and self.station and self.station.registration == "Accepted":
-                self._kept = True
+            if now >= self._noted and self.station and self.station.registration == "Accepted":
+                self._noted = now + DAY
+                # The word of the CSMS itself, so a time that was wrong is mended: for TLS it could be for ever.
+                board.known_time(self.station.clock.utc(now))
                 from holdfast.keep import keep
 
                 keep(self.root, self.config)

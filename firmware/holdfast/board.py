@@ -49,23 +49,34 @@ def remember(*pairs):
 
 
 def begin():
-    """A run begins: find out how the last one ended. Sets `boots`, `crashes` in a row and the boot `reason`."""
+    """A run begins: find out how the last one ended. Sets `boots`, `crashes` in a row and the boot `reason`.
+
+    | machine.reset_cause(), from ESP-IDF's (ports/esp32/modmachine.c) | the last run ended | reason |
+    | --- | --- | --- |
+    | PWRON_RESET: power came, or was too low for a moment (brown-out) | | PowerUp |
+    | WDT_RESET: one of the watchdogs | | Watchdog |
+    | HARD_RESET: machine.reset(), a panic | by a crash, or could not say | ApplicationReset |
+    | SOFT_RESET: of the interpreter only | by a crash, or could not say | ApplicationReset |
+    | SOFT_RESET | on purpose: Ctrl-D, or a tool at the REPL | LocalReset |
+    | anything else: DEEPSLEEP_RESET, 0 for a reset over USB | | Unknown |
+
+    A restart that somebody asked for is no matter of the chip: the station has a record of it, which comes first.
+    """
     global boots, crashes, reason
     cause = getattr(machine, "reset_cause", lambda: None)()
     ended = recall("ended", ON_PURPOSE)
     powered, watchdog, soft, hard = [
         cause == getattr(machine, name + "_RESET", 0) for name in ("PWRON", "WDT", "SOFT", "HARD")]
-    # A power failure is no crash, and who switches off and on wants another try. A chip whose MicroPython gave up says
-    # HARD_RESET; one that was reset over its USB says nothing of that kind.
-    crashed = ended == CRASHED or ended == RUNNING and (watchdog or soft or hard)
-    crashes = recall("crashes") + 1 if crashed and not powered else 0
+    # A power failure is no crash, and who switches off and on wants another try. A reset over USB says nothing.
+    crashed = not powered and (ended == CRASHED or ended == RUNNING and (watchdog or soft or hard))
+    crashes = recall("crashes") + 1 if crashed else 0
     boots = recall("boots") + 1
     remember("boots", boots, "crashes", crashes, "ended", RUNNING)
     if powered:
         reason = "PowerUp"
     elif watchdog:
         reason = "Watchdog"
-    elif ended == CRASHED:
+    elif crashed:
         reason = "ApplicationReset"
     elif soft:
         reason = "LocalReset"
@@ -82,6 +93,18 @@ def forgive():
     if crashes:
         crashes = 0
         remember("crashes", 0)
+
+
+def known_time(utc=None):
+    """UTC in seconds: it is at least that late, the CSMS of an earlier run said so; None: none ever did.
+
+    With `utc`: note it, to the minute, in NVS, which survives a loss of power and of the file system. Once for each
+    start and daily is nothing: a page of NVS takes 126 such entries before it is erased (docs.espressif.com,
+    "Non-Volatile Storage Library").
+    """
+    if utc is not None:
+        remember("minutes", utc // 60)  # of seconds, 32 bits have had enough in 2038
+    return recall("minutes") * 60 or None
 
 
 def trouble():
@@ -105,15 +128,15 @@ def reset():
 
 
 def watchdog(seconds):
-    """A started machine.WDT, or None where there is none. It cannot be stopped any more, not even by a soft reset."""
+    """A started machine.WDT, or None where there is none, or with 0. It cannot be stopped, not even by a soft reset."""
     global _timer
     if _timer:
         _timer.deinit()
         _timer = None
     if not hasattr(machine, "WDT"):
         return None
-    remember("watchdog", seconds)
-    return machine.WDT(timeout=1000 * seconds)
+    remember("watchdog", seconds)  # for `hold`
+    return machine.WDT(timeout=1000 * seconds) if seconds else None
 
 
 def heaps():

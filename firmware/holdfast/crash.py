@@ -59,6 +59,15 @@ def read(path):
         return b""
 
 
+def of_last_run(path):
+    """The lines of the report that the run before this one left, if it did."""
+    lines = str(read(path), "utf-8").split("\n")[:-1]
+    at = len(lines) - 1
+    while at >= 0 and lines[at][0] == " ":
+        at -= 1
+    return lines[at:] if at >= 0 and lines[at].endswith("; boot %d" % (board.boots - 1)) else []
+
+
 def over(error):
     """The run is over. Reports it and restarts the board; after a crash in safe mode it stays at the REPL."""
     board.end(board.CRASHED)

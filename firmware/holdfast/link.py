@@ -11,6 +11,7 @@ import asyncio
 import gc
 from binascii import b2a_base64
 
+from holdfast import board
 from holdfast.config import split_url
 from holdfast.resolver import resolve
 from holdfast.websocket import WebSocket
@@ -52,17 +53,19 @@ async def open_stream(url, context=None):
 class Link:
     """The link of one station. `run()` is its task, `tick(now)` has to be called about every second.
 
-    `now()` gives monotonic milliseconds. `changed()` is called after every event that went to the station. `state` is
-    "off" (disconnect), "waiting" (for the next attempt), "connecting", "open" or "closing".
+    `now()` gives monotonic milliseconds. `changed()` is called after every event that went to the station. `prepare()`
+    is a coroutine to wait for before each attempt. `state` is "off" (disconnect), "waiting" (for the next attempt),
+    "connecting", "open" or "closing".
     """
 
-    def __init__(self, config, station, log, now, urandom, changed):
+    def __init__(self, config, station, log, now, urandom, changed, prepare=None):
         self.config = config
         self.station = station
         self.log = log
         self.now = now
         self.urandom = urandom
         self.changed = changed
+        self.prepare = prepare
         self.wanted = True
         self.state = "waiting"
         self.url = request_target(config.csms_url, config.station_id)
@@ -180,6 +183,9 @@ class Link:
         self._until(PATIENCE, "no answer to the handshake")
         gc.collect()
         try:
+            if self.prepare:
+                await self.prepare()
+                self._until(PATIENCE, "no answer to the handshake")
             if self.config.csms_url.startswith("wss"):
                 tls = self._tls()
             self._stream = await open_stream(self.config.csms_url, tls and tls.context)
@@ -221,7 +227,9 @@ class Link:
                 self.station.link_down(self.now())
                 self.changed()
         if error and tls:
-            words, event = tls.explain(error)
+            self._next = self.now()
+            words, event = await tls.explain(error)
+            self._next = None
             if event:
                 self.station.security_event(self.now(), event, words)
             error = OSError(words)
@@ -234,7 +242,8 @@ class Link:
         from holdfast.tls import Handshake  # late: a station without wss:// has no use for it
 
         clock = self.station.clock
-        return Handshake(self.config, clock.utc(self.now()) if clock.is_set else self.station.known_time, clock.is_set)
+        return Handshake(self.config, clock.utc(self.now()) if clock.is_set else board.known_time(), clock.is_set,
+                         self.station.variables.true("SecurityCtrlr.AllowCSMSTLSWildcards"))
 
     def _handshake(self):
         _, host, port, path = split_url(self.config.csms_url)

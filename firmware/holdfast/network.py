@@ -67,15 +67,18 @@ class Network:
         self._due = 0  # when to try again
         self._deadline = None  # of the attempt that is on
         self._told = None  # the reason that the log has
+        self._settings = settings
+        self._nic = None  # made with the first step: that, too, may fail
         if self._wifi:
             self.name = "Wi-Fi " + self._wifi["ssid"]
-            self._nic = module.WLAN(module.STA_IF)
-        else:
-            self._nic = _lan(settings["ethernet"], module)
 
     def step(self, now):
         """Do what is due at monotonic ms `now`. True when the network has just come up."""
         try:
+            if not self._nic:
+                if now < self._due:
+                    return False
+                self._nic = self._made()
             if self._nic.isconnected():
                 return self._arrived()
             if self.up:
@@ -88,7 +91,8 @@ class Network:
                     self._try()
                 return False
             wrong = self._complaint() or (now >= self._deadline and "no address")
-        except OSError as error:  # ESP-IDF has no memory, or the PHY does not answer
+        except (OSError, ValueError, AttributeError) as error:
+            # ESP-IDF has no memory, or the PHY does not answer; a pin cannot do this; this chip has no Ethernet.
             wrong = str(error)
         if wrong:
             self._failures += 1
@@ -100,6 +104,10 @@ class Network:
                 self._told = wrong
                 self._log("warning", "%s: %s, trying again" % (self.name, wrong))
         return False
+
+    def _made(self):
+        module = self._module
+        return module.WLAN(module.STA_IF) if self._wifi else _lan(self._settings["ethernet"], module)
 
     def _arrived(self):
         if self.up:
@@ -113,7 +121,7 @@ class Network:
 
     def _try(self):
         nic = self._nic
-        if self._failures % _AFRESH == 0:
+        if self._failures % _AFRESH == 0 or not nic.active():
             nic.active(False)
             nic.active(True)
         if self._wifi:

@@ -1,7 +1,8 @@
 """Names of hosts become addresses without stopping everything else, and the time comes from a time server.
 
 MicroPython's getaddrinfo waits for the answer, on an ESP32 up to some ten seconds; in a thread it lets the others run.
-An address that was found once serves again when the name server is away.
+An address that was found once serves again when the name server is away. micropython-lib's `ntptime` is not enough for
+a station: it waits for both name and answer while everything stands still, and believes whatever comes.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ except ImportError:  # then it has to wait
 
 _EPOCH = 2_208_988_800  # s from 1900, where NTP begins, to 1970
 _BUILT = 1_767_225_600  # 2026-01-01: no server that is right says less
-_PATIENCE = 60  # looks for an answer, 50 ms each
+_PATIENCE = 60  # looks for an answer of the time server, 50 ms each
+_NAMES = 400  # for one of the name servers, longer than lwIP asks them all
 
 _known = {}  # host -> its address when it was last found
 _asked = {}  # host -> what its thread has brought so far: nothing, or one address or OSError
@@ -43,13 +45,16 @@ async def resolve(host):
         else:
             _look_up(host, found)
     found = _asked[host]
-    while not found:
+    for _ in range(_NAMES):
+        if found:
+            _asked.pop(host, None)
+            if isinstance(found[0], str):
+                _known[host] = found[0]
+            break
         await asyncio.sleep_ms(50)
-    _asked.pop(host, None)
-    if isinstance(found[0], str):
-        _known[host] = found[0]
-    elif host not in _known:
-        raise OSError(str(found[0]), "no address for " + host)
+    # A thread that has brought nothing is left alone: whoever wants to know next waits for the same one.
+    if host not in _known:
+        raise OSError(str(found[0]) if found else 110, "no address for " + host)  # ETIMEDOUT
     return _known[host]
 
 

@@ -45,7 +45,6 @@ class Station(Exchange):
         self.reconnect = False  # the edge is to close the link and open it anew, once all is said
         self.security_events = []  # that the CSMS has not confirmed
         self.last_event = 0  # the number in the name of the last record of a TransactionEvent
-        self.known_time = None  # UTC in seconds: it is at least that late, an earlier run was told so
         self.set_aside = 0  # records at power-on that could not be believed
         self._contactors = [False for _ in self.evses]
         self._unremoved = []  # names of records that flash would not let go of
@@ -55,8 +54,11 @@ class Station(Exchange):
 
     # --- the life of the station
 
-    def start(self, now, boot_reason="PowerUp"):
-        """Power on: take over what flash holds. `boot_reason`: BootReasonEnumType unless a restart was asked for."""
+    def start(self, now, boot_reason="PowerUp", crash=""):
+        """Power on: take over what flash holds. `boot_reason`: BootReasonEnumType unless a restart was asked for.
+
+        `crash`: what the last run ended by; the CSMS is told, as whoever looks after the station is far away.
+        """
         self.boot_reason = boot_reason
         for name, data in self.records.load():
             try:
@@ -72,7 +74,7 @@ class Station(Exchange):
         self.reservations.enabled = self.variables.true("ReservationCtrlr.Enabled")
         self._offline_since = now
         started = "StartupOfTheDevice" if self.boot_reason == "PowerUp" else "ResetOrReboot"
-        security.happened(self, now, started, self.boot_reason)
+        security.happened(self, now, started, "%s, %s" % (self.boot_reason, crash) if crash else self.boot_reason)
         self.settle(now)
 
     def _load(self, now, name, data):
@@ -80,7 +82,7 @@ class Station(Exchange):
             return reservation.load(self, name, data)
         if name.startswith("variable-"):
             return late_block("variables").load(self, name, data)
-        if name.startswith(security.RECORDS) or name == security.TIME_RECORD:
+        if name.startswith(security.RECORDS):
             return security.load(self, name, data)
         if name == availability.RECORD:
             availability.load(self, data)

@@ -89,7 +89,10 @@ def end(how):
 def test_why_the_board_started_is_a_boot_reason_of_ocpp():
     for cause, ended, reason in ((1, board.RUNNING, "PowerUp"), (3, board.RUNNING, "Watchdog"),
                                  (2, board.CRASHED, "ApplicationReset"), (5, board.ON_PURPOSE, "LocalReset"),
-                                 (2, board.RUNNING, "Unknown"), (0, board.RUNNING, "Unknown")):
+                                 (3, board.CRASHED, "Watchdog"), (2, board.RUNNING, "ApplicationReset"),
+                                 (5, board.RUNNING, "ApplicationReset"), (1, board.CRASHED, "PowerUp"),
+                                 (2, board.ON_PURPOSE, "Unknown"), (4, board.ON_PURPOSE, "Unknown"),
+                                 (0, board.RUNNING, "Unknown")):
         begin(1, True)
         end(ended)
         assert begin(cause)[0] == reason, (cause, ended)
@@ -122,6 +125,20 @@ def test_the_first_start_ever_is_no_crash():
     assert begin(2, True) == ("Unknown", 0)
 
 
+def test_the_last_known_time_is_kept_to_the_minute_and_beyond_2038():
+    kept = board.esp32
+    board.esp32 = FakeEsp32
+    FakeNvs.stored = {}
+    try:
+        assert board.known_time() is None
+        for utc in (1_800_000_059, 5_000_000_000, 1_700_000_000):
+            assert board.known_time(utc) == utc // 60 * 60 == board.known_time()
+            assert -0x80000000 <= FakeNvs.stored["minutes"] <= 0x7FFFFFFF
+    finally:
+        board.esp32 = kept
+    assert board.known_time(1_800_000_000) is None  # nothing keeps it here
+
+
 def test_a_reset_over_usb_is_no_crash():
     begin(1, True)
     assert begin(0)[1] == 0
@@ -147,6 +164,9 @@ def test_at_the_repl_a_running_watchdog_is_fed_for_a_while_and_by_the_agent_afte
     try:
         board.hold()
         assert FakeTimer.made == []  # none is running
+        assert board.watchdog(0) is None
+        board.hold()
+        assert FakeTimer.made == []
         assert board.watchdog(30).timeout == 30_000
         board.hold()
         timer = FakeTimer.made[0]

@@ -26,7 +26,7 @@ class Desk:
         self.lines = []
         self.came_up = []
         self.network = Network(settings, fake, lambda level, text: self.lines.append(level + " " + text), lambda n: n)
-        self.nic = self.network._nic
+        self.nic = fake.WLAN(fake.STA_IF)  # there is only one radio
 
     def run(self, seconds):
         for _ in range(seconds):
@@ -116,6 +116,36 @@ def test_a_driver_that_raises_is_a_failed_attempt():
     desk.nic.connect = connect
     desk.run(30)
     assert desk.network.up
+
+
+def cannot_be_made(settings, name, error):
+    """An interface of the fake raises this for a minute; returns (desk, when it was tried)."""
+    desk = Desk(settings, home="secret-word", cable=True)
+    made = []
+    whole = getattr(fake, name)
+
+    def fail(*words, **more):
+        made.append(desk.now)
+        raise error
+
+    setattr(fake, name, fail)
+    try:
+        desk.run(60)
+    finally:
+        setattr(fake, name, whole)
+    return desk, made
+
+
+def test_an_interface_that_cannot_be_made_is_a_failed_attempt_with_a_back_off():
+    """network.LAN() raises OSError where no PHY answers, ValueError for a pin; a chip without Ethernet has no LAN."""
+    for settings, name in ((LAN, "LAN"), (WIFI, "WLAN")):
+        for error in (OSError("esp_eth_driver_install failed"), ValueError("invalid pin"), AttributeError("LAN")):
+            desk, made = cannot_be_made(settings, name, error)
+            assert desk.lines == ["warning %s: %s, trying again" % (desk.network.name, error)], desk.lines
+            pauses = [made[i + 1] - made[i] for i in range(len(made) - 1)]
+            assert len(made) > 3 and pauses == sorted(pauses) and pauses[-1] > 10_000, made
+            desk.run(100)
+            assert desk.network.up
 
 
 def test_ethernet_comes_up_with_its_cable_and_goes_with_it():

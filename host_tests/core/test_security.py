@@ -1,7 +1,6 @@
-"""Block A: security events, each told once and none lost; the password; the time that TLS needs."""
+"""Block A: security events, each told once and none lost; the password."""
 
 from fakes import NOON, Desk
-from holdfast.blocks import security
 from holdfast.clock import rfc3339
 
 
@@ -70,6 +69,77 @@ def test_a_refused_csms_is_told_once_after_the_next_good_connection_with_the_tim
     assert desk.records.names() == []
 
 
+def test_each_event_is_a_line_of_the_log():
+    """A04.FR.04: a security log, which is a part of the log."""
+    desk = Desk()
+    desk.down()
+    for _ in range(3):
+        refused(desk)
+    lines = [text for _, text in desk.lines if text.startswith("security event: ")]
+    assert lines == ["security event: StartupOfTheDevice, PowerUp",
+                     "security event: InvalidCsmsCertificate, the certificate of the CSMS has expired"]
+
+
+def test_every_start_that_the_csms_has_not_heard_of_is_told_in_their_order():
+    """A04.FR.02: they are critical, so they survive further starts; each is one event."""
+    desk = Desk()
+    started = []
+    for reason in ("PowerUp", "Watchdog", "PowerUp"):
+        desk.boot_reason = reason
+        desk.reboot(link=False)
+        started.append(reason)
+        desk.wait(60)
+    assert [name[:14] for name in desk.records.names()] == ["security-0000-", "security-0001-", "security-0002-"]
+    desk.clear()
+    desk.up()
+    assert [info for _, info in events(desk)] == started
+    assert [name for name, _ in events(desk)] == ["StartupOfTheDevice", "ResetOrReboot", "StartupOfTheDevice"]
+    assert desk.records.names() == []
+
+
+def test_of_a_station_that_starts_all_the_time_the_latest_starts_are_told_and_other_events_too():
+    desk = Desk()
+    desk.boot_reason = "Watchdog"
+    for _ in range(110):
+        desk.reboot(link=False)
+        desk.lines.clear()
+    refused(desk)
+    assert desk.records.names()[:4] == ["security-0%d-ResetOrReboot" % number for number in (106, 107, 108, 109)]
+    desk.clear()
+    desk.up()
+    assert [name for name, _ in events(desk)] == ["ResetOrReboot"] * 4 + ["InvalidCsmsCertificate"]
+    assert desk.records.names() == []
+
+
+def test_a_start_costs_two_changes_of_flash_and_no_more():
+    desk = Desk()
+    before = desk.records.writes
+    desk.reboot()
+    assert desk.records.writes == before + 2
+    desk.wait(3600)
+    assert desk.records.writes == before + 2
+
+
+def test_a_start_after_a_crash_tells_what_the_crash_was():
+    desk = Desk(boot=False)
+    desk.records.files.clear()
+    desk.station.security_events.clear()
+    desk.station.start(desk.now, "ApplicationReset", "crash: RuntimeError: on purpose; boot 3")
+    desk.up()
+    assert events(desk) == [("ResetOrReboot", "ApplicationReset, crash: RuntimeError: on purpose; boot 3")]
+
+
+def test_a_clock_that_was_set_is_told_after_a_power_cut_too():
+    desk = Desk()
+    desk.skew = 3630
+    desk.replies["SecurityEventNotification"] = None
+    desk.wait(301)
+    desk.clear()
+    desk.replies["SecurityEventNotification"] = {}
+    desk.reboot()
+    assert ("SettingSystemTime", "more than a minute off") in events(desk)
+
+
 def test_the_same_trouble_in_another_outage_is_told_again():
     desk = Desk()
     for _ in range(2):
@@ -84,7 +154,7 @@ def test_a_refused_csms_is_told_even_if_the_station_restarts_before():
     desk.down()
     happened = desk.time()
     refused(desk)
-    assert desk.records.names() == ["security-InvalidCsmsCertificate"]
+    assert "security-InvalidCsmsCertificate" in desk.records.names()
     desk.clear()
     desk.reboot()
     told = desk.of("SecurityEventNotification")
@@ -145,17 +215,19 @@ def test_only_so_many_events_wait():
 
 
 def test_a_record_that_is_too_short_is_set_aside_and_the_station_starts():
-    desk = Desk(files={"security-InvalidTLSVersion": b"ab", "time": b""})
+    desk = Desk(files={"security-InvalidTLSVersion": b"ab", "security-": b""})
     assert desk.station.set_aside == 2
-    assert desk.station.known_time is None
+    assert events(desk) == [("StartupOfTheDevice", "PowerUp")]
 
 
 def test_an_event_of_any_length_and_alphabet_fits_its_record():
     desk = Desk()
     desk.down()
-    refused(desk, info="\u00e4" * 200)
+    refused(desk, info="a" + "\u00e4" * 200)
+    desk.clear()
     desk.reboot()
-    assert events(desk)[-1][0] == "StartupOfTheDevice"
+    assert ("InvalidCsmsCertificate", "a" + "?" * 111) in events(desk)
+    assert desk.station.set_aside == 0
 
 
 # --- the password
@@ -199,59 +271,7 @@ def test_the_security_profile_is_read_only():
     assert desk.set("SecurityCtrlr.SecurityProfile", "1") == "Rejected"
 
 
-# --- the time before TLS
-
-
-def secure_desk(**given):
-    desk = Desk(boot=False, **given)
-    desk.config.security_profile = 2
-    desk.up()
-    return desk
-
-
-def kept(desk):
-    return int.from_bytes(desk.records.files["time"], "big")
-
-
-def test_the_time_is_kept_on_flash_for_the_first_handshake_after_power_on():
-    desk = secure_desk()
-    assert kept(desk) == desk.utc()
-    told = desk.utc()
-    desk.reboot(link=False)
-    assert not desk.station.clock.is_set
-    assert desk.station.known_time == told
-
-
-def test_without_tls_nobody_keeps_the_time():
-    assert Desk().records.names() == []
-
-
-def test_the_time_is_written_once_a_day():
-    desk = secure_desk()
-    desk.set("OCPPCommCtrlr.HeartbeatInterval", "5000")
-    first = kept(desk)
-    writes = desk.records.writes
-    desk.wait(86_400 - 600)
-    assert desk.records.writes == writes
-    desk.wait(6000)
-    assert kept(desk) >= first + 86_400
-    assert desk.records.writes == writes + 1
-
-
-def test_after_a_restart_the_time_is_written_when_the_record_is_more_than_an_hour_old():
-    desk = secure_desk()
-    first = kept(desk)
-    desk.wait(3000)
-    desk.reboot()
-    assert kept(desk) == first
-    desk.wait(1000)
-    desk.reboot()
-    assert kept(desk) == desk.utc()
-
-
-def test_a_record_from_the_future_is_corrected():
-    desk = secure_desk(files={"time": (NOON + 10 * 86_400).to_bytes(4, "big")})
-    assert kept(desk) == desk.utc()
+# --- the clock
 
 
 def test_a_clock_that_the_csms_moves_far_is_an_event():
@@ -263,13 +283,3 @@ def test_a_clock_that_the_csms_moves_far_is_an_event():
     desk.skew = 3630
     desk.wait(301)
     assert events(desk) == [("SettingSystemTime", "more than a minute off")]
-
-
-def test_a_time_that_cannot_be_kept_does_not_stop_the_registration():
-    desk = Desk(boot=False)
-    desk.config.security_profile = 2
-    desk.records.fail_with = 28
-    desk.up()
-    assert desk.station.online()
-    assert security.TIME_RECORD not in desk.records.files
-    assert rfc3339(desk.station.clock.utc(desk.now)) == desk.time()

@@ -1,7 +1,7 @@
 """Runs link.py on MicroPython around a station that only tells what happens to it: one line each on standard output.
 
-Usage: micropython link_harness.py FIRMWARE_DIR JSON_OF_A_CONFIG JSON_OF_VARIABLES SPEED
-An argument has room for 255 characters: a larger configuration stands in the environment variable CONFIG.
+Usage: micropython link_harness.py FIRMWARE_DIR SPEED, with the configuration and the variables as JSON in CONFIG and
+VARIABLES of the environment, because an argument has room for 255 characters only.
 The clock of the link runs SPEED times faster than the wall.
 Lines that come in: `send TEXT`, `connect`, `disconnect`, `fail` (the next message makes the station raise), `state`,
 `memory`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`, `log LEVEL …`, `state …`, `memory …`,
@@ -21,7 +21,7 @@ from holdfast import link as link_module  # noqa: E402 -- the path comes first
 from holdfast.clock import Clock  # noqa: E402
 from holdfast.config import load  # noqa: E402
 
-SPEED = int(sys.argv[4])
+SPEED = int(sys.argv[2])
 really_resolve = link_module.resolve
 
 
@@ -55,6 +55,9 @@ class Variables:
     def get(self, name):
         return self.values[name]
 
+    def true(self, name):
+        return self.values.get(name) == "true"
+
 
 class Station:
     """What a link needs of a station: it prints what it is told, and sends back what begins with "echo"."""
@@ -65,7 +68,6 @@ class Station:
         self.failing = False
         self.reconnect = False
         self.clock = Clock()
-        self.known_time = None
 
     def all_said(self):
         return not self.frames
@@ -113,12 +115,12 @@ async def watch(link):
 async def main():
     link_module.asyncio = Hurried()
     link_module.resolve = resolve
-    station = Station(json.loads(sys.argv[3]))
+    station = Station(json.loads(os.getenv("VARIABLES")))
 
     def log(level, text):
         print("log %s %s" % (level, text))
 
-    config = load(os.getenv("CONFIG") or sys.argv[2])
+    config = load(os.getenv("CONFIG"))
     link = link_module.Link(config, station, log, now, os.urandom, lambda: link.poke())
     asyncio.create_task(supervise(link))
     asyncio.create_task(watch(link))

@@ -1,34 +1,47 @@
-"""Block A on the wire: SecurityEventNotification, and the time that TLS needs before the CSMS can tell it.
+"""Block A on the wire: SecurityEventNotification.
 
-An event is told once however often its cause repeats, until the CSMS has confirmed it (A04). Events wait in memory
-while offline; those that only a broken connection brings about wait on flash too, and survive a reboot. The others
-come anew with every boot, or are not critical.
+What comes again and again, as a CSMS that is refused, is told once until the CSMS has confirmed it; of its own starts
+the station tells each. Events wait while offline. Critical ones wait on flash too, so that they reach the CSMS whatever
+happens to the power (guaranteed delivery, A04.FR.02); a bounded number of them, and written once each.
 """
 
 from holdfast import outbox
 from holdfast.blocks.types import empty
 from holdfast.clock import rfc3339
+from holdfast.log import printable
 
-RECORDS = "security-"  # and the type of the event: four bytes UTC, 0 for unknown, and the techInfo
-TIME_RECORD = "time"  # four bytes UTC: it is at least that late
+RECORDS = "security-"  # and the type of the event, for a start after a number; in it four bytes UTC, and the techInfo
 
-# Critical ones (Part 2 appendix 2) that must outlive a reboot: while they wait there may be no CSMS for days.
-_KEPT = "InvalidCsmsCertificate InvalidTLSVersion InvalidTLSCipherSuite MemoryExhaustion"
+# The critical ones that this station has (Part 2 appendix 2), starts apart.
+_CRITICAL = "InvalidCsmsCertificate InvalidTLSVersion InvalidTLSCipherSuite MemoryExhaustion SettingSystemTime"
+_STARTS = "StartupOfTheDevice ResetOrReboot"
 _MOST = 8  # events waiting at a time
+_MOST_STARTS = 4  # of them: then the oldest goes, or a board that starts all the time would leave no room for others
 
 
 def happened(station, now, name, info):
     """Remember a security event until the CSMS has heard of it (A04.FR.01, A04.FR.02). `info`: techInfo."""
+    record = RECORDS + name if name in _CRITICAL.split() else None
+    if name in _STARTS.split():
+        starts = [event for event in station.security_events if event[0]["type"] in _STARTS.split()]
+        number = int(starts[-1][3].split("-")[1]) + 1 if starts else 0
+        if len(starts) >= _MOST_STARTS:
+            _forget(station, starts[0])
+        record = "%s%04d-%s" % (RECORDS, number, name)  # so that they are found in this order
+    info = printable(info)[:255]  # the most that techInfo may have
     utc = station.clock.utc(now)
-    if _wait(station, now, name, utc, info) and name in _KEPT.split():
-        station.try_store(now, RECORDS + name, (utc or 0).to_bytes(4, "big") + info.encode()[:112])
+    if _wait(station, now, name, utc, info, record):
+        if record:
+            # 0: the time is not known yet.
+            station.try_store(now, record, (utc or 0).to_bytes(4, "big") + info.encode()[:112])
+        station.log("info", "security event: %s, %s" % (name, info))  # A04.FR.04
 
 
-def _wait(station, now, name, utc, info):
-    # An event is its payload, when it happened (monotonic ms), and whether it is on its way.
+def _wait(station, now, name, utc, info, record):
+    # An event is its payload, when it happened (monotonic ms), whether it is on its way, and its record if it has one.
     waiting = station.security_events
-    if len(waiting) < _MOST and name not in [event[0]["type"] for event in waiting]:
-        waiting.append([{"type": name, "timestamp": utc and rfc3339(utc), "techInfo": info}, now, False])
+    if len(waiting) < _MOST and (name in _STARTS.split() or name not in [event[0]["type"] for event in waiting]):
+        waiting.append([{"type": name, "timestamp": utc and rfc3339(utc), "techInfo": info}, now, False, record])
         return True
 
 
@@ -50,35 +63,29 @@ def _event(about, at):
 
 def _confirmed(about, now, payload, error):
     # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
-    station, event = about
     if error != "offline":
-        station.security_events.remove(event)
-        if event[0]["type"] in _KEPT.split():
-            station.forget(RECORDS + event[0]["type"])
+        _forget(*about)
+
+
+def _forget(station, event):
+    station.security_events.remove(event)
+    if event[3]:
+        station.forget(event[3])
 
 
 def load(station, name, data):
-    """Take over a record of a former run: an event, or the time that was known last."""
+    """Take over the record of an event in a former run."""
     if len(data) < 4:
         return False
     utc = int.from_bytes(data[:4], "big")
-    if name == TIME_RECORD:
-        station.known_time = utc
-    else:
-        _wait(station, 0, name[len(RECORDS):], utc or None, str(data[4:], "utf-8"))
+    _wait(station, 0, name.split("-")[-1], utc or None, str(data[4:], "utf-8"), name)
     return True
 
 
 def time_told(station, now, utc):
-    """The CSMS says that it is `utc`; to be called before the clock is set."""
-    is_set = station.clock.is_set
-    if is_set and abs(station.clock.utc(now) - utc) > 60:
+    """Somebody says that it is `utc`; to be called before the clock is set."""
+    if station.clock.is_set and abs(station.clock.utc(now) - utc) > 60:
         happened(station, now, "SettingSystemTime", "more than a minute off")
-    # After power-on TLS needs a time that is about right, and only TLS: an hour late is good enough for a certificate,
-    # and flash shall not wear. So: after each start once, if the record is older than an hour, then daily.
-    if station.config.security_profile > 1 and abs(utc - (station.known_time or 0)) > (86_400 if is_set else 3600) and (
-            station.try_store(now, TIME_RECORD, utc.to_bytes(4, "big"))):
-        station.known_time = utc
 
 
 REQUESTS = ()
