@@ -12,6 +12,7 @@ from fakes import Desk, id_token
 from holdfast.clock import parse
 from holdfast.flash import Records
 
+BLOCKS = 16  # of the flash
 LONGEST = "HOLDER0123456789ABCDEFHOLDER01234567"  # 36 characters
 GROUP = id_token("GROUP-0123456789-GROUP-0123456789-GR", "Central")
 OTHER = "SOMEBODY"
@@ -129,6 +130,16 @@ class Bench(Desk):
                 continue
             return "the CSMS was told %r, the station has %r" % (told, found)
         return None
+
+
+def image_after(before, kind=Bench):
+    """The flash of a new board after `before`, switched off, and the Bench (or another `kind` of it) as it was then."""
+    nor = board.power_on(board.formatted(BLOCKS))
+    desk = kind(nor)
+    desk.switch_on()
+    desk.up()
+    before(desk)
+    return board.power_off(nor), desk
 
 
 def promised(payload):

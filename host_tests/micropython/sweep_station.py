@@ -5,10 +5,8 @@ Usage: MICROPYPATH=firmware:host_tests/core micropython sweep_station.py; board.
 """
 
 import board
-from bench import CALLS, EVENTS, Bench
+from bench import BLOCKS, CALLS, EVENTS, Bench
 from nor import MODES, PowerCut
-
-BLOCKS = 16
 
 
 def images(before, odd):

@@ -5,10 +5,8 @@ Usage: MICROPYPATH=firmware:host_tests/core micropython sweep_station_failures.p
 """
 
 import board
-from bench import CALLS, EVENTS, Bench, nothing
+from bench import BLOCKS, CALLS, EVENTS, Bench, image_after, nothing
 from fakes import id_token
-
-BLOCKS = 16
 
 # How an operation fails: done all the same, reported by an exception, and how many of them in a row.
 MODES = (
@@ -19,15 +17,6 @@ MODES = (
     ("all not done, returned", False, False, 1000),
     ("all done", True, True, 1000),
 )
-
-
-def image_after(before):
-    nor = board.power_on(board.formatted(BLOCKS))
-    desk = Bench(nor)
-    desk.switch_on()
-    desk.up()
-    before(desk)
-    return board.power_off(nor), desk.believed
 
 
 def staged(image, believed, stage):
@@ -82,7 +71,8 @@ def check_call(nor, desk, old, new, old_statuses, reason):
 
 def call_sweep(story, done, raised, count):
     _, before, stage, happens = story
-    image, believed = image_after(before)
+    image, built = image_after(before)
+    believed = built.believed
     nor, desk = staged(image, believed, stage)
     old = desk.state()
     statuses = [desk.status(1), desk.status(2)]
@@ -115,7 +105,8 @@ def call_sweep(story, done, raised, count):
 def event_sweep(story, done, raised, count):
     """Nobody can be told Rejected: what has happened has happened. It is made good when the flash works again."""
     _, before, stage, happens = story
-    image, believed = image_after(before)
+    image, built = image_after(before)
+    believed = built.believed
 
     def play(fail_at, recovers=True):
         nor, desk = staged(image, believed, stage)

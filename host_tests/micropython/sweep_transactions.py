@@ -5,10 +5,8 @@ Usage: MICROPYPATH=firmware:host_tests/core micropython sweep_transactions.py; b
 """
 
 import board
-from bench import Bench, nothing, one
+from bench import Bench, image_after, nothing, one
 from nor import MODES, PowerCut
-
-BLOCKS = 16
 
 
 class Session(Bench):
@@ -87,15 +85,6 @@ STORIES = (
 )
 
 
-def image_after(before):
-    nor = board.power_on(board.formatted(BLOCKS))
-    desk = Session(nor)
-    desk.switch_on()
-    desk.up()
-    before(desk)
-    return board.power_off(nor), desk
-
-
 def play(image, told, story, number, mode):
     """Play a story with the power cut in one flash operation; return the image, the desk, and the operations."""
     _, _, stage, happens = story
@@ -151,7 +140,7 @@ def check(told, written):
 
 
 def sweep(story, mode):
-    image, desk = image_after(story[1])
+    image, desk = image_after(story[1], Session)
     told = desk.told
     _, _, steps = play(image, told, story, None, None)
     cuts = 0
