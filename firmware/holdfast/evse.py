@@ -8,27 +8,32 @@ out of service reports Unavailable once, without an Available in between, and wh
 class Connector:
     """One connector: `id` 1..m within its EVSE, `type` of ConnectorEnumType, `operative` as last asked for."""
 
+    operative = True
+    queued = None  # the status that was last sent, or waits to be; None before the first report
+    told = None  # the status the CSMS has confirmed
+
     def __init__(self, connector_id, connector_type):
         self.id = connector_id
         self.type = connector_type
-        self.operative = True
-        self.queued = None  # the status that was last sent, or waits to be; None before the first report
-        self.told = None  # the status the CSMS has confirmed
 
 
 class Evse:
-    """One EVSE: `id` 1..n, and what is known about it right now."""
+    """One EVSE: `id` 1..n, and what is known about it right now. `bit` stands for it in sets of EVSEs."""
+
+    operative = True  # as ChangeAvailability left it
+    fault = None  # the fault code, None while sound
+    plugged = None  # id of the connector that has a cable in it
+    shut_in = False  # the cable came while the EVSE was Reserved: nothing changes until a token (G01.FR.09)
+    suspended = False  # the car asks for a pause
+    authorization = None  # transactions.Authorization of the driver who may charge here
+    transaction = None  # transactions.Transaction that runs here
 
     def __init__(self, evse_id, connector_types):
         self.id = evse_id
-        self.connectors = [Connector(i + 1, t) for i, t in enumerate(connector_types)]
-        self.operative = True  # as ChangeAvailability left it
-        self.fault = None  # the fault code, None while sound
-        self.plugged = None  # id of the connector that has a cable in it
-        self.shut_in = False  # the cable came while the EVSE was Reserved: nothing changes until a token (G01.FR.09)
-        self.suspended = False  # the car asks for a pause
-        self.authorization = None  # transactions.Authorization of the driver who may charge here
-        self.transaction = None  # transactions.Transaction that runs here
+        self.bit = 1 << (evse_id - 1)
+        self.connectors = []
+        for connector_type in connector_types:
+            self.connectors.append(Connector(len(self.connectors) + 1, connector_type))
 
     def connector(self, connector_id):
         """The connector with that id, or None."""
@@ -66,7 +71,9 @@ class Site:
     def __init__(self, layout):
         """`layout`: one tuple of connector types for each EVSE."""
         self.operative = True
-        self.evses = [Evse(i + 1, types) for i, types in enumerate(layout)]
+        self.evses = []
+        for connector_types in layout:
+            self.evses.append(Evse(len(self.evses) + 1, connector_types))
 
     def evse(self, evse_id):
         """The EVSE with that id, or None."""

@@ -17,6 +17,7 @@ ENDINGS = "Expired Removed"  # ReservationUpdateStatusEnumType
 # kind of ending, id, EVSE, connector type, expiry, sequence, token type, group type, length of the token; the two
 # tokens follow. Names are stored as their place in the lists above, which therefore only ever grow at the end.
 _HEAD = ">BiBBqIBBB"
+_HEAD_SIZE = 22
 
 
 class Reservation:
@@ -54,14 +55,14 @@ class Reservation:
 
 
 def from_record(data):
-    """The Reservation that `record()` made these bytes of. ValueError if they cannot be one."""
-    head = struct.calcsize(_HEAD)
-    if len(data) < head:
-        raise ValueError("record too short")
+    """The Reservation that `record()` made these bytes of. ValueError or IndexError if they cannot be one."""
+    if len(data) < _HEAD_SIZE:
+        raise ValueError
     ended, reservation_id, evse_id, connector_type, expiry, sequence, token_type, group_type, length = struct.unpack(
-        _HEAD, data[:head])
-    token = (data[head:head + length].decode(), name_at(TOKEN_TYPES, token_type))
-    group = (data[head + length:].decode(), name_at(TOKEN_TYPES, group_type)) if group_type else None
+        _HEAD, data[:_HEAD_SIZE])
+    length += _HEAD_SIZE
+    token = (data[_HEAD_SIZE:length].decode(), name_at(TOKEN_TYPES, token_type))
+    group = (data[length:].decode(), name_at(TOKEN_TYPES, group_type)) if group_type else None
     return Reservation(reservation_id, evse_id or None, name_at(CONNECTOR_TYPES, connector_type), expiry, token, group,
                        sequence, name_at(ENDINGS, ended))
 
@@ -72,11 +73,8 @@ def place(names, name):
 
 
 def name_at(names, place):
-    """The name at such a place, None at 0. ValueError if there is no such place."""
-    names = names.split()
-    if place > len(names):
-        raise ValueError("no such name")
-    return names[place - 1] if place else None
+    """The name at such a place, None at 0. IndexError if there is no such place."""
+    return names.split()[place - 1] if place else None
 
 
 def same_token(one, other):
@@ -86,9 +84,8 @@ def same_token(one, other):
 
 def _matches(reservation, token, group):
     """H03.FR.01–06: the token itself, or its group where the reservation names one."""
-    if same_token(reservation.token, token):
-        return True
-    return reservation.group is not None and group is not None and same_token(reservation.group, group)
+    return same_token(reservation.token, token) or (
+        reservation.group is not None and group is not None and same_token(reservation.group, group))
 
 
 class Reservations:
@@ -105,7 +102,7 @@ class Reservations:
         """Take over a reservation, in place of any other with its id (H01.FR.02), as held or ended by its own word."""
         self.drop(reservation.id)
         (self.held if reservation.ended is None else self.ended).append(reservation)
-        self.held.sort(key=_by_sequence)
+        self.held.sort(key=lambda reservation: reservation.sequence)
         self.sequence = max(self.sequence, reservation.sequence)
 
     def drop(self, reservation_id):
@@ -133,11 +130,14 @@ class Reservations:
 
     def reserved_evses(self):
         """Bit mask (bit 0 = EVSE 1) of the EVSEs that are kept: named by a reservation, or needed by floating ones."""
-        mask = self._needed()
+        masks = self._floating_masks()
+        served = _matching(masks)
+        reserved = 0
         for evse in self.site.evses:
-            if self.specific(evse.id):
-                mask |= _bit(evse)
-        return mask
+            # Needed is an EVSE without which fewer floating ones could be served (H01.FR.07, .09, .20, .24).
+            if self.specific(evse.id) or _matching(masks, evse.bit) < served:
+                reserved |= evse.bit
+        return reserved
 
     # --- may it be reserved?
 
@@ -146,36 +146,27 @@ class Reservations:
 
         The EVSE, if one is named, exists, and so does the connector type there (H01.FR.03, .04, .06, .11–.14, .23).
         """
-        faulted = unavailable = occupied = available = 0
+        old = self.find(reservation_id)
+        available = 0
+        status = "Unavailable"  # H01.FR.14
         for evse in self.site.evses:
-            if evse_id is not None and evse_id != evse.id:
-                continue
-            if connector_type is not None and not evse.has_type(connector_type):
+            if evse_id not in (None, evse.id) or not (connector_type is None or evse.has_type(connector_type)):
                 continue
             if evse.fault is not None:
-                faulted += 1
-            elif not self.site.in_service(evse) or not evse.usable_types(connector_type):
-                unavailable += 1
-            elif self.specific(evse.id, reservation_id) or not self._can_be_promised(evse, reservation_id):
-                occupied += 1
-            else:
-                available |= _bit(evse)
+                if status == "Unavailable":
+                    status = "Faulted"  # H01.FR.12
+            elif self.site.in_service(evse) and evse.usable_types(connector_type):
+                status = "Occupied"  # H01.FR.11; in a mixed set it comes before the others
+                # Idle, or kept by the very reservation that is to be replaced, with a cable that came meanwhile.
+                if not self.specific(evse.id, reservation_id) and (
+                        evse.idle() or (old and old.evse_id == evse.id and evse.waits_for_holder())):
+                    available |= evse.bit
         floating = self._floating_masks(reservation_id)
-        served = _matching(floating)
         if evse_id is None:
-            spare = available and _matching(floating + (available,)) > served
+            spare = _matching(floating + (available,)) > _matching(floating)
         else:
-            spare = available and _matching(floating, available) == served
-        if spare:
-            return "Accepted"  # H01.FR.04, .06, .23
-        if occupied or available:
-            return "Occupied"  # H01.FR.11; in a mixed set it comes before the others
-        return "Faulted" if faulted else "Unavailable"  # H01.FR.12, H01.FR.14
-
-    def _can_be_promised(self, evse, reservation_id):
-        """Idle, or kept by the very reservation that is to be replaced, with a cable that came meanwhile."""
-        old = self.find(reservation_id)
-        return evse.idle() or (old is not None and old.evse_id == evse.id and evse.waits_for_holder())
+            spare = available and _matching(floating, available) == _matching(floating)
+        return "Accepted" if spare else status  # H01.FR.04, .06, .23
 
     # --- who may use it?
 
@@ -184,28 +175,27 @@ class Reservations:
 
         Whoever may use any of several EVSEs may not use the one that somebody else has been promised (H01.FR.07, .09).
         """
-        if not self.enabled:
-            return None
         specific = self.specific(evse.id)
         if specific:
             return specific if _matches(specific, token, group) else None
         for reservation in self._floating():
             if evse.usable_types(reservation.connector_type) and _matches(reservation, token, group):
                 others = self._floating_masks(reservation.id)
-                if _matching(others, _bit(evse)) + 1 >= _matching(self._floating_masks()):
+                if _matching(others, evse.bit) + 1 >= _matching(self._floating_masks()):
                     return reservation
         return None
 
     def closed(self, evse):
         """Is this EVSE kept for somebody, so that a token without a claim must not charge here?"""
-        if evse.authorization is not None:
-            return False
-        return bool(self.reserved_evses() & _bit(evse))
+        return evse.authorization is None and bool(self.reserved_evses() & evse.bit)
 
     def group_decides(self, evse):
         """Could the group of a presented token open this EVSE, so that it must be asked for (H03.FR.08)?"""
         specific = self.specific(evse.id)
-        return any([r.group is not None for r in ([specific] if specific else self._floating())])
+        for reservation in (specific,) if specific else self._floating():
+            if reservation.group is not None:
+                return True
+        return False
 
     # --- what is over?
 
@@ -223,18 +213,20 @@ class Reservations:
         An occupied EVSE counts as able to serve: its driver will leave. Of floating ones the youngest go first.
         """
         homeless = places = ()
+        taken = 0
         for reservation in self.held:
             if reservation.evse_id is not None:
                 evse = self.site.evse(reservation.evse_id)
-                if evse is None or not self._serves(evse, reservation):
+                if evse and self._serves(evse, reservation):
+                    taken |= evse.bit
+                else:
                     homeless += (reservation,)
         for reservation in self.held:
             if reservation.evse_id is None:
                 mask = 0
                 for evse in self.site.evses:
-                    taken = self.specific(evse.id)
-                    if self._serves(evse, reservation) and (taken is None or taken in homeless):
-                        mask |= _bit(evse)
+                    if self._serves(evse, reservation) and not taken & evse.bit:
+                        mask |= evse.bit
                 if _matching(places + (mask,)) > len(places):
                     places += (mask,)
                 else:
@@ -259,28 +251,9 @@ class Reservations:
                 for evse in self.site.evses:
                     if (self.site.in_service(evse) and evse.usable_types(reservation.connector_type)
                             and evse.waits_for_holder() and not self.specific(evse.id, but)):
-                        mask |= _bit(evse)
+                        mask |= evse.bit
                 masks += (mask,)
         return masks
-
-    def _needed(self):
-        """EVSEs without which fewer floating reservations could be served (H01.FR.07, .09, .20, .24)."""
-        masks = self._floating_masks()
-        needed = 0
-        if masks:
-            served = _matching(masks)
-            for evse in self.site.evses:
-                if _matching(masks, _bit(evse)) < served:
-                    needed |= _bit(evse)
-        return needed
-
-
-def _by_sequence(reservation):
-    return reservation.sequence
-
-
-def _bit(evse):
-    return 1 << (evse.id - 1)
 
 
 def _matching(masks, taken=0):

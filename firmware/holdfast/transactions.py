@@ -98,7 +98,7 @@ class Event:
 
 
 def event_from(data):
-    """The Event that `record()` made these bytes of. ValueError if they cannot be one."""
+    """The Event that `record()` made these bytes of. ValueError or IndexError if they cannot be one."""
     head = struct.calcsize(_EVENT)
     (transaction_id, seq_no, utc, reservation_id, remote_start_id, kind, trigger, state, reason, given, evse_id,
      connector_id, token_type) = _unpack(_EVENT, data[:head])

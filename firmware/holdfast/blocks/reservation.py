@@ -132,11 +132,8 @@ def consume(station, reservation):
 
 
 def load(station, name, data):
-    """Take a reservation over from its record. False if the record makes no sense."""
-    try:
-        reservation = from_record(data)
-    except ValueError:
-        return False
+    """Take a reservation over from its record. False, ValueError or IndexError if the record makes no sense."""
+    reservation = from_record(data)
     if name != RECORDS + str(reservation.id):
         return False
     station.reservations.put(reservation)

@@ -61,7 +61,7 @@ def _queue(station, now, event, name, data):
 def load(station, now, name, data):
     """Take over a record of a former run: an event that the CSMS has yet to hear, or a transaction that was cut short.
 
-    ValueError if it makes no sense.
+    ValueError or IndexError if it makes no sense.
     """
     if name.startswith(EVENTS):
         station.last_event = int(name[len(EVENTS):], 16)
