@@ -32,9 +32,6 @@ cache_dir = {cache}
 
 # (finding, why it is not the firmware that is wrong)
 FALSE_ALARMS = (
-    (r'Argument 1 to "(hexlify|crc32|b2a_base64)" has incompatible type "(bytearray|memoryview\[?.*\]?)"; '
-     r'expected "bytes"',
-     "extmod/modbinascii.c takes anything with a buffer"),
     (r'Unexpected keyword argument "(mdc|mdio|power|reset|ref_clk)" for "LAN"',
      "library/network.LAN describes another port; the arguments of this one are in esp32/quickref, 'LAN'"),
     (r'Argument 1 to "Partition" has incompatible type "int"; expected "str"',
@@ -47,6 +44,8 @@ FALSE_ALARMS = (
      "the same: mypy tells the fourth argument from the third"),
     (r'Cannot instantiate abstract class "Vfs(Lfs2|Fat)"',
      "library/vfs: VfsLfs2(block_dev) makes one; what is abstract is the block device"),
+    (r'firmware/main\.py:\d+: error: "None" has no attribute "(resume|station)"',
+     "main.py: where `resume()` is at hand there is an agent, unless it could not be made"),
     (r'firmware/_boot\.py:\d+: error: Module has no attribute "VfsRom"',
      "reference/romfs: vfs.VfsRom, where MICROPY_VFS_ROM is on"),
     (r'"(type\[board\]|board)" has no attribute "[A-Z0-9_]+"',
