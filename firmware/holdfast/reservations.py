@@ -28,17 +28,18 @@ class Reservation:
     ended one, `saved` tells whether flash knows, `queued` whether the CSMS is being told.
     """
 
-    def __init__(self, reservation_id, evse_id, connector_type, expiry, token, group, sequence=0, ended=None):
+    sequence = 0
+    ended = None
+    saved = True
+    queued = False
+
+    def __init__(self, reservation_id, evse_id, connector_type, expiry, token, group):
         self.id = reservation_id
         self.evse_id = evse_id
         self.connector_type = connector_type
         self.expiry = expiry
         self.token = token
         self.group = group
-        self.sequence = sequence
-        self.ended = ended
-        self.saved = True
-        self.queued = False
 
     def record(self):
         """The bytes that go to flash: at most 94 of them."""
@@ -63,8 +64,11 @@ def from_record(data):
     length += _HEAD_SIZE
     token = (data[_HEAD_SIZE:length].decode(), name_at(TOKEN_TYPES, token_type))
     group = (data[length:].decode(), name_at(TOKEN_TYPES, group_type)) if group_type else None
-    return Reservation(reservation_id, evse_id or None, name_at(CONNECTOR_TYPES, connector_type), expiry, token, group,
-                       sequence, name_at(ENDINGS, ended))
+    reservation = Reservation(
+        reservation_id, evse_id or None, name_at(CONNECTOR_TYPES, connector_type), expiry, token, group)
+    reservation.sequence = sequence
+    reservation.ended = name_at(ENDINGS, ended)
+    return reservation
 
 
 def place(names, name):
@@ -141,16 +145,17 @@ class Reservations:
 
     # --- may it be reserved?
 
-    def judge(self, reservation_id, evse_id, connector_type):
-        """ReserveNowStatusEnumType for such a request, as if a reservation with the same id did not exist.
+    def judge(self, wanted):
+        """ReserveNowStatusEnumType for such a Reservation, as if another with the same id did not exist.
 
         The EVSE, if one is named, exists, and so does the connector type there (H01.FR.03, .04, .06, .11–.14, .23).
         """
-        old = self.find(reservation_id)
+        connector_type = wanted.connector_type
+        old = self.find(wanted.id)
         available = 0
         status = "Unavailable"  # H01.FR.14
         for evse in self.site.evses:
-            if evse_id not in (None, evse.id) or not (connector_type is None or evse.has_type(connector_type)):
+            if wanted.evse_id not in (None, evse.id) or not (connector_type is None or evse.has_type(connector_type)):
                 continue
             if evse.fault is not None:
                 if status == "Unavailable":
@@ -158,11 +163,11 @@ class Reservations:
             elif self.site.in_service(evse) and evse.usable_types(connector_type):
                 status = "Occupied"  # H01.FR.11; in a mixed set it comes before the others
                 # Idle, or kept by the very reservation that is to be replaced, with a cable that came meanwhile.
-                if not self.specific(evse.id, reservation_id) and (
+                if not self.specific(evse.id, wanted.id) and (
                         evse.idle() or (old and old.evse_id == evse.id and evse.waits_for_holder())):
                     available |= evse.bit
-        floating = self._floating_masks(reservation_id)
-        if evse_id is None:
+        floating = self._floating_masks(wanted.id)
+        if wanted.evse_id is None:
             spare = _matching(floating + (available,)) > _matching(floating)
         else:
             spare = available and _matching(floating, available) == _matching(floating)

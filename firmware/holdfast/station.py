@@ -253,8 +253,8 @@ class Station(Exchange):
         if reservation_id is None:
             reservation_id = max([r.id for r in self.reservations.held + self.reservations.ended] + [0]) + 1
         expiry = (self.clock.utc(now) or 0) + minutes * 60
-        answer = reservation.reserve(
-            self, now, reservation_id, evse_id, None, expiry, (id_token, token_type), None)
+        answer = reservation.reserve(self, now, reservations.Reservation(
+            reservation_id, evse_id, None, expiry, (id_token, token_type), None))
         self.settle(now)
         return answer
 

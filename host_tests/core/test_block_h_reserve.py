@@ -365,7 +365,8 @@ def test_a_replacement_is_possible_however_many_endings_wait():
     desk = Desk()
     desk.reserve(1, 1)
     for number in range(24):
-        desk.station.reservations.put(Reservation(
-            100 + number, 1, None, 0, ("HOLDER01", "ISO14443"), None, 0, "Expired"))
+        reservation = Reservation(100 + number, 1, None, 0, ("HOLDER01", "ISO14443"), None)
+        reservation.ended = "Expired"
+        desk.station.reservations.put(reservation)
     assert desk.reserve(2, 2) == "Rejected"
     assert desk.reserve(1, 1, "OTHER001") == "Accepted"

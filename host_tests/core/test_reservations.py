@@ -12,8 +12,9 @@ TYPES = ("cType2", "sType2", "cCCS2")
 
 
 def make(reservation_id, evse_id=None, kind=None, token=TOKEN, group=None, expiry=2000000000, sequence=None):
-    return Reservation(reservation_id, evse_id, kind, expiry, token, group,
-                       reservation_id if sequence is None else sequence)
+    reservation = Reservation(reservation_id, evse_id, kind, expiry, token, group)
+    reservation.sequence = reservation_id if sequence is None else sequence
+    return reservation
 
 
 def holding(layout, *held):
@@ -283,7 +284,7 @@ def test_judgements_against_brute_force():
                 expected = "Faulted"
             else:
                 expected = "Unavailable"
-            assert policy.judge(reservation_id, evse_id, kind) == expected, (reservation_id, evse_id, kind)
+            assert policy.judge(make(reservation_id, evse_id, kind)) == expected, (reservation_id, evse_id, kind)
 
     run(check)
 

@@ -22,9 +22,11 @@ def token(shortest, longest):
 
 
 def reservation(number, shortest, longest, group):
-    return Reservation(
+    made = Reservation(
         number, 1 + number % 2, "cCCS2", 1795435200 + 60 * number, (token(shortest, longest), "ISO14443"),
-        (token(shortest, longest), "Central") if group else None, number).record()
+        (token(shortest, longest), "Central") if group else None)
+    made.sequence = number
+    return made.record()
 
 
 KINDS = (

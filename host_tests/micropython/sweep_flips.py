@@ -16,7 +16,7 @@ OTHERS = [("availability", b"\x01\x03\x07"), ("reservation-1", b"1" * 100), ("re
 
 PAYLOADS = (
     ("the longest record", bytes(range(116))),
-    ("a reservation", Reservation(7, 1, "cCCS2", 1795435200, ("HOLDER0123456789", "ISO14443"), None, 3).record()),
+    ("a reservation", Reservation(7, 1, "cCCS2", 1795435200, ("HOLDER0123456789", "ISO14443"), None).record()),
     ("an empty record", b""),
 )
 

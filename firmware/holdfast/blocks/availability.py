@@ -8,13 +8,6 @@ from holdfast.blocks.reservation import storage_reason
 from holdfast.blocks.types import empty, evse
 from holdfast.payload import date_time, object_of, one_of
 
-CHANGE_AVAILABILITY = object_of(
-    "operationalStatus", one_of("Inoperative Operative"),
-    "evse?", evse,
-)
-
-HEARTBEAT_RESPONSE = object_of("currentTime", date_time)
-
 RECORD = "availability"
 
 
@@ -23,9 +16,9 @@ def report(station, now):
     if not station.online() or station.outbox.is_full():
         return  # what is not told now is told when this is asked again
     reserved = station.reservations.reserved_evses()
-    for place in station.site.evses:
+    for place in station.evses:
         for connector in place.connectors:
-            status = station.site.status(place, connector, reserved & (1 << (place.id - 1)))
+            status = station.site.status(place, connector, reserved & place.bit)
             if status != connector.queued:
                 connector.queued = status
                 station.send(outbox.STATUS, "StatusNotification", now, (station, place, connector, status),
@@ -48,11 +41,11 @@ def _told(about, now, payload, error):
         about[2].told = about[3]
 
 
-def prepare_reports(station, all_of_them):
-    """The link is back: the next `report` tells the statuses that changed meanwhile, or all (B04.FR.01, B04.FR.02)."""
-    for place in station.site.evses:
+def prepare_reports(station, every):
+    """The link is back: the next `report` tells every status (B04.FR.01), or what changed meanwhile (B04.FR.02)."""
+    for place in station.evses:
         for connector in place.connectors:
-            connector.queued = None if all_of_them else connector.told
+            connector.queued = None if every else connector.told
 
 
 def heartbeat(station, now):
@@ -73,17 +66,16 @@ def change_availability(station, now, request):
     """ChangeAvailabilityRequest -> ChangeAvailabilityResponse (G03, G04)."""
     site = station.site
     operative = request["operationalStatus"] == "Operative"
-    targets = site.evses
+    places = site.evses
     target = site  # the whole station
-    if "evse" in request:
-        place = site.evse(request["evse"]["id"])
-        target = place
-        if place and "connectorId" in request["evse"]:
-            target = place.connector(request["evse"]["connectorId"])
+    wanted = request.get("evse")
+    if wanted:
+        target = place = site.evse(wanted["id"])
+        if place and "connectorId" in wanted:
+            target = place.connector(wanted["connectorId"])
         if target is None:
-            return station.answer_status("Rejected", "UnknownEvse" if place is None else "UnknownConnectorId")
-        targets = [place]
-    busy = any([place.transaction for place in targets])
+            return station.answer_status("Rejected", "UnknownConnectorId" if place else "UnknownEvse")
+        places = (place,)
     if target.operative != operative:
         target.operative = operative
         try:
@@ -91,17 +83,21 @@ def change_availability(station, now, request):
         except OSError as error:
             target.operative = not operative
             return station.answer_status("Rejected", storage_reason(error))
-    # Scheduled takes effect when the transactions have ended. Accepted: done, or so already (G03.FR.03).
-    return {"status": "Scheduled" if busy and not operative else "Accepted"}  # G03.FR.05, G04.FR.06
+    for place in places:
+        if place.transaction and not operative:
+            return {"status": "Scheduled"}  # G03.FR.05, G04.FR.06: it takes effect when the transactions have ended
+    return {"status": "Accepted"}  # done, or so already (G03.FR.03)
 
 
 def _record(site):
     """One byte for the station, then two for each EVSE: itself and, bit by bit, its connectors. Ones are operative."""
-    data = bytearray([site.operative])
+    data = bytes((site.operative,))
     for place in site.evses:
-        data.append(place.operative)
-        data.append(sum([connector.operative << connector.id for connector in place.connectors]))
-    return bytes(data)
+        bits = 0
+        for connector in place.connectors:
+            bits |= connector.operative << connector.id
+        data += bytes((place.operative, bits))
+    return data
 
 
 def load(station, data):
@@ -116,5 +112,13 @@ def load(station, data):
                 connector.operative = bool(data[at + 1] >> connector.id & 1)
 
 
-REQUESTS = (("ChangeAvailability", CHANGE_AVAILABILITY, change_availability),)
-RESPONSES = (("StatusNotification", empty), ("Heartbeat", HEARTBEAT_RESPONSE))
+REQUESTS = (
+    ("ChangeAvailability", object_of(
+        "operationalStatus", one_of("Inoperative Operative"),
+        "evse?", evse,
+    ), change_availability),
+)
+RESPONSES = (
+    ("StatusNotification", empty),
+    ("Heartbeat", object_of("currentTime", date_time)),
+)

@@ -5,15 +5,6 @@ from holdfast.blocks import availability, transactions
 from holdfast.blocks.types import status_info
 from holdfast.payload import date_time, integer, object_of, one_of
 
-BOOT_NOTIFICATION_RESPONSE = object_of(
-    "currentTime", date_time,
-    "interval", integer,
-    "status", one_of("Accepted Pending Rejected"),
-    "statusInfo?", status_info,
-)
-
-RESET = object_of("type", one_of("Immediate OnIdle"), "evseId?", integer)
-
 # How long to wait before the next BootNotification where the CSMS names no interval, or does not answer (B02.FR.08).
 _OWN_INTERVAL = 30
 
@@ -38,19 +29,18 @@ def _boot_notification(station, at):
 
 
 def _registered(station, now, payload, error):
-    interval = payload["interval"] if payload else 0
-    status = payload["status"] if payload else None
     if error == "offline":
         return  # the next link begins with a BootNotification
-    if status != "Accepted":
-        station.next_boot = now + (interval if interval > 0 else _OWN_INTERVAL) * 1000
+    interval = payload["interval"] if payload else 0
+    status = station.registration = payload and payload["status"]
     station.log("info" if status == "Accepted" else "warning", "registration: %s" % (error or status))
-    station.registration = status
     if status == "Accepted":
         station.set_clock(now, payload["currentTime"])  # B01.FR.06
         if interval > 0:
             station.variables.assume("OCPPCommCtrlr.HeartbeatInterval", str(interval))  # B01.FR.04
         availability.prepare_reports(station, True)  # B01.FR.05
+    else:
+        station.next_boot = now + (interval if interval > 0 else _OWN_INTERVAL) * 1000
 
 
 def reset(station, now, request):
@@ -67,14 +57,11 @@ def reset(station, now, request):
 
 def restart(station, now, reason):
     """End every transaction and ask the edge for a restart. `reason`: what BootNotification will say (B01.FR.03)."""
-    for evse in station.site.evses:
+    for evse in station.evses:
         evse.authorization = None
         if evse.transaction:
             transactions.follow(station, now, evse, "ResetCommand", None, "ImmediateReset")  # B12.FR.04
-    try:
-        station.store(RECORD, reason.encode())
-    except OSError:
-        station.log("warning", "the reason for the restart could not be kept")
+    station.try_store(now, RECORD, reason.encode())
     station.reboot_requested = reason
 
 
@@ -84,5 +71,14 @@ def load(station, data):
     station.forget(RECORD)
 
 
-REQUESTS = (("Reset", RESET, reset),)
-RESPONSES = (("BootNotification", BOOT_NOTIFICATION_RESPONSE),)
+REQUESTS = (
+    ("Reset", object_of("type", one_of("Immediate OnIdle"), "evseId?", integer), reset),
+)
+RESPONSES = (
+    ("BootNotification", object_of(
+        "currentTime", date_time,
+        "interval", integer,
+        "status", one_of("Accepted Pending Rejected"),
+        "statusInfo?", status_info,
+    )),
+)

@@ -4,25 +4,13 @@ Written to flash, then answered, then notified: a status Accepted is never said 
 still undo. The policy is in holdfast/reservations.py.
 """
 
-from holdfast import clock, outbox
+from holdfast import clock, log, outbox
 from holdfast.blocks.types import connector_type, empty, id_token
-from holdfast.log import masked
 from holdfast.payload import date_time, integer, integer_between, object_of
 from holdfast.reservations import Reservation, from_record
 
 # Ids have no minimum in the 2.0.1 schemas; 2.1 made it 0, and so does this station.
 _id = integer_between(0, 0x7FFFFFFF)
-
-RESERVE_NOW = object_of(
-    "id", _id,
-    "expiryDateTime", date_time,
-    "connectorType?", connector_type,
-    "idToken", id_token,
-    "evseId?", integer,
-    "groupIdToken?", id_token,
-)
-
-CANCEL_RESERVATION = object_of("reservationId", _id)
 
 RECORDS = "reservation-"
 
@@ -40,53 +28,53 @@ def token_of(value):
 
 def reserve_now(station, now, request):
     """ReserveNowRequest -> ReserveNowResponse."""
-    status, reason = reserve(
-        station, now, request["id"], request.get("evseId"), request.get("connectorType"),
-        clock.parse(request["expiryDateTime"]), token_of(request["idToken"]), token_of(request.get("groupIdToken")))
-    return station.answer_status(status, reason)
+    return station.answer_status(*reserve(station, now, Reservation(
+        request["id"], request.get("evseId"), request.get("connectorType"), clock.parse(request["expiryDateTime"]),
+        token_of(request["idToken"]), token_of(request.get("groupIdToken")))))
 
 
-def reserve(station, now, reservation_id, evse_id, kind, expiry, token, group):
-    """Reserve, for the CSMS or for somebody at the console. (ReserveNowStatusEnumType, reason code or None).
-
-    `kind`: a connector type or None; `expiry` in seconds since 1970; tokens as (id_token, type).
-    """
-    reason = _refusal(station, now, reservation_id, evse_id, kind, expiry)
+def reserve(station, now, reservation):
+    """Reserve, for the CSMS or for somebody at the console. (ReserveNowStatusEnumType, reason code or None)."""
+    reservations = station.reservations
+    reason = _refusal(station, now, reservation)
     if reason:
         return "Rejected", reason
-    reservations = station.reservations
-    status = reservations.judge(reservation_id, evse_id, kind)
+    status = reservations.judge(reservation)
     if status != "Accepted":
         return status, None
-    reservation = Reservation(reservation_id, evse_id, kind, expiry, token, group, reservations.sequence + 1)
+    reservation.sequence = reservations.sequence + 1
     try:
-        station.store(RECORDS + str(reservation_id), reservation.record())
+        station.store(_name(reservation.id), reservation.record())
     except OSError as error:
         # The old reservation with this id, if there is one, stays as it was.
         return "Rejected", storage_reason(error)
     reservations.put(reservation)  # H01.FR.02: in place of an older one with the same id
-    station.log("info", "reservation %d: EVSE %s for %s until %s" % (
-        reservation_id, evse_id or "any", masked(token[0]), clock.rfc3339(expiry)))
-    return "Accepted", None
+    _log(station, reservation.id, "EVSE %s for %s until %s" % (
+        reservation.evse_id or "any", log.masked(reservation.token[0]), clock.rfc3339(reservation.expiry)))
+    return status, None
 
 
-def _refusal(station, now, reservation_id, evse_id, kind, expiry):
+def _refusal(station, now, reservation):
     """The reason code to reject a reservation for, whatever the EVSEs are doing; None if there is none."""
-    variables = station.variables
-    if not variables.true("ReservationCtrlr.Available") or not variables.true("ReservationCtrlr.Enabled"):
+    true = station.variables.true
+    evses = station.evses
+    if not true("ReservationCtrlr.Available") or not true("ReservationCtrlr.Enabled"):
         return "NotEnabled"  # H01.FR.01
-    if evse_id is None and not variables.true("ReservationCtrlr.NonEvseSpecific"):
+    if reservation.evse_id is not None:
+        evse = station.site.evse(reservation.evse_id)
+        if evse is None:
+            return "UnknownEvse"
+        evses = (evse,)
+    elif not true("ReservationCtrlr.NonEvseSpecific"):
         return "UnsupportedParam"  # H01.FR.19
-    site = station.site
-    if evse_id is not None and site.evse(evse_id) is None:
-        return "UnknownEvse"
-    if kind is not None and not any([evse.has_type(kind) and evse_id in (None, evse.id) for evse in site.evses]):
+    kind = reservation.connector_type
+    if kind is not None and not any([evse.has_type(kind) for evse in evses]):
         return "UnknownConnectorType"
     utc = station.clock.utc(now)
-    if utc is None or expiry <= utc:
+    if utc is None or reservation.expiry <= utc:
         return "InvalidValue"
     reservations = station.reservations
-    if len(reservations.held) + len(reservations.ended) >= _MOST and not reservations.find(reservation_id):
+    if len(reservations.held) + len(reservations.ended) >= _MOST and not reservations.find(reservation.id):
         return "OutOfStorage"
     return None
 
@@ -98,21 +86,16 @@ def storage_reason(error):
 
 def cancel_reservation(station, now, request):
     """CancelReservationRequest -> CancelReservationResponse."""
-    status, reason = cancel(station, request["reservationId"])
-    return station.answer_status(status, reason)
-
-
-def cancel(station, reservation_id):
-    """Cancel for the CSMS. (CancelReservationStatusEnumType, reason code or None)."""
+    reservation_id = request["reservationId"]
     if station.reservations.find(reservation_id) is None:
-        return "Rejected", "InvalidValue"  # H02.FR.01
+        return station.answer_status("Rejected", "InvalidValue")  # H02.FR.01
     try:
-        station.records.remove(RECORDS + str(reservation_id))
+        station.records.remove(_name(reservation_id))
     except OSError as error:
-        return "Rejected", storage_reason(error)
+        return station.answer_status("Rejected", storage_reason(error))
     station.reservations.drop(reservation_id)  # H02.FR.02; no ReservationStatusUpdate (H02 remark)
-    station.log("info", "reservation %d cancelled" % reservation_id)
-    return "Accepted", None
+    _log(station, reservation_id, "cancelled")
+    return station.answer_status("Accepted")
 
 
 def withdraw(station, now, reservation_id):
@@ -120,21 +103,21 @@ def withdraw(station, now, reservation_id):
     reservation = station.reservations.find(reservation_id)
     if reservation is None:
         return "Rejected", "InvalidValue"
-    _end(station, now, reservation, "Removed")
+    _end(station, reservation, "Removed")
     return "Accepted", None
 
 
 def consume(station, reservation):
     """H03.FR.09: a matching token was presented, the reservation is over. A failing flash sends no driver away."""
     station.reservations.drop(reservation.id)
-    station.forget(RECORDS + str(reservation.id))
-    station.log("info", "reservation %d used" % reservation.id)
+    station.forget(_name(reservation.id))
+    _log(station, reservation.id, "used")
 
 
 def load(station, name, data):
     """Take a reservation over from its record. False, ValueError or IndexError if the record makes no sense."""
     reservation = from_record(data)
-    if name != RECORDS + str(reservation.id):
+    if name != _name(reservation.id):
         return False
     station.reservations.put(reservation)
     return True
@@ -144,20 +127,20 @@ def settle(station, now):
     """End what is over: lapsed, or left without an EVSE that could serve it."""
     reservations = station.reservations
     for reservation in reservations.lapsed(station.clock.utc(now)):
-        _end(station, now, reservation, "Expired")  # H04.FR.01
+        _end(station, reservation, "Expired")  # H04.FR.01
     for reservation in reservations.homeless():
-        _end(station, now, reservation, "Removed")  # H01.FR.16, H01.FR.17
+        _end(station, reservation, "Removed")  # H01.FR.16, H01.FR.17
     for evse in station.evses:
         if evse.shut_in and not station.is_reserved(evse):
             evse.shut_in = False  # from here on that cable is a walk-up's: it leaves the EVSE to nobody else
 
 
-def _end(station, now, reservation, how):
+def _end(station, reservation, how):
+    # `report_endings`, which comes before the event is over, puts it on flash and tells the CSMS.
     reservation.ended = how
-    reservation.queued = False
+    reservation.saved = reservation.queued = False
     station.reservations.put(reservation)
-    reservation.saved = station.try_store(now, RECORDS + str(reservation.id), reservation.record())
-    station.log("info", "reservation %d: %s" % (reservation.id, how))
+    _log(station, reservation.id, how)
 
 
 def switch(station, now, enabled):
@@ -167,7 +150,7 @@ def switch(station, now, enabled):
         for reservation in list(reservations.held):
             evse = station.site.evse(reservation.evse_id)
             if evse and (evse.transaction or evse.authorization):
-                _end(station, now, reservation, "Expired")
+                _end(station, reservation, "Expired")
     reservations.enabled = enabled
 
 
@@ -179,7 +162,7 @@ def report_endings(station, now):
     """
     for reservation in station.reservations.ended:
         if not reservation.saved:
-            reservation.saved = station.try_store(now, RECORDS + str(reservation.id), reservation.record())
+            reservation.saved = station.try_store(now, _name(reservation.id), reservation.record())
         if reservation.saved and station.online() and not reservation.queued:
             reservation.queued = True
             station.send(outbox.UPDATE, "ReservationStatusUpdate", now, (station, reservation), _update, _confirmed)
@@ -197,11 +180,26 @@ def _confirmed(about, now, payload, error):
     station, reservation = about
     if error != "offline" and reservation in station.reservations.ended:
         station.reservations.ended.remove(reservation)
-        station.forget(RECORDS + str(reservation.id))
+        station.forget(_name(reservation.id))
+
+
+def _name(reservation_id):
+    return RECORDS + str(reservation_id)
+
+
+def _log(station, reservation_id, what):
+    station.log("info", "reservation %d: %s" % (reservation_id, what))
 
 
 REQUESTS = (
-    ("ReserveNow", RESERVE_NOW, reserve_now),
-    ("CancelReservation", CANCEL_RESERVATION, cancel_reservation),
+    ("ReserveNow", object_of(
+        "id", _id,
+        "expiryDateTime", date_time,
+        "connectorType?", connector_type,
+        "idToken", id_token,
+        "evseId?", integer,
+        "groupIdToken?", id_token,
+    ), reserve_now),
+    ("CancelReservation", object_of("reservationId", _id), cancel_reservation),
 )
 RESPONSES = (("ReservationStatusUpdate", empty),)

@@ -165,4 +165,3 @@ REQUESTS = (
         "variable", variable,
     ))), set_variables),
 )
-RESPONSES = ()
