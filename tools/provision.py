@@ -1,44 +1,47 @@
 """Tells a board who it is: `make provision PORT=…`, which asks, or `make provision PORT=… FILE=site.json`.
 
 A site file is a config.json in which the certificates are files on the desk, beside it. Everything is held against the
-agent's own checkers before anything is written. Passwords go to NVS, with a hash of whom they are for, and come neither
-into a file of the board nor back over the cable; those that the board has already may be left out. In the end the agent
-is started and watched until the CSMS has answered its BootNotification.
+agent's own checkers before anything is written. Passwords, each with a hash of whom it is for, and the key go to NVS;
+they come neither into a file of the board nor back over the cable, and those that the board has may be left out. In the
+end the agent is started and watched until the CSMS has answered its BootNotification.
+
+The new configuration takes the place of the old one in one step, and what it names has other names than what the old
+one named. So whatever interrupts this, the board is the station that it was, or the new one.
 """
 
 import argparse
 import base64
+import contextlib
 import json
-import re
 import sys
 import time
 from hashlib import sha256
 from pathlib import Path
 
 import serial
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from tools.board_console import BoardError
 from tools.board_repl import status, visit
+from tools.certificates import Unfit, check_ca, check_own, check_pair, key_der, seen_from_here
 from tools.image import ROOT
 from tools.serial_console import Lines, SerialConsole, log_level
 
 sys.path.insert(0, str(ROOT / "firmware"))  # the checkers are the agent's
 
 from holdfast import config  # noqa: E402
-from holdfast.hardware import DRIVERS  # noqa: E402
+
+from tools.interview import CERTIFICATES, Interview, asked  # noqa: E402
 
 # Where there is a password: (key in NVS, the object of the configuration that has it, the field it is bound to).
 SECRETS = (("password", (), "csms_url"), ("wifi_password", ("network", "wifi"), "ssid"))
-CERTIFICATES = ("ca_certificate", "client_certificate", "client_key")
+KEY = "nvs:client_key"  # what config.json says of a key in NVS
 CHANGED_PASSWORD = "/records/variable-SecurityCtrlr.BasicAuthPassword"  # one that the CSMS has set since
 KEPT = "*" * 16  # stands for a password that the board has already, when the rest is checked
-SAMPLE = {"station_id": "X", "csms_url": "ws://x", "evses": [{"connectors": ["sType2"]}]}
 REGISTERED = ("Accepted", "Pending", "Rejected")
-ETHERNET = {
-    "OLIMEX_ESP32_POE": {"mdc": 23, "mdio": 18, "phy_type": "LAN8710", "phy_addr": 0, "power": 12, "ref_clk": 17,
-                         "ref_clk_out": True},
+NEXT = {
+    "Accepted": "The station is registered. What it does from here on: make logs PORT=%s",
+    "Pending": "The CSMS knows the station and lets it wait. It asks again by itself: make logs PORT=%s",
+    "Rejected": "The CSMS does not know this station: enter its id there. It asks again by itself: make logs PORT=%s",
 }
 
 
@@ -54,84 +57,97 @@ def place(values, path):
     return values if isinstance(values, dict) else {}
 
 
+def other(name, used):
+    """`name`, or where that is in use a second one like it: what is new never takes the place of what is."""
+    stem, dot, kind = name.partition(".")
+    return stem + "2" + dot + kind if name == used else name
+
+
+class Board:
+    """What a board has of a configuration: `values` of its config.json, {} without; `hashes` {key in NVS: whom the
+    password is for, as `bound` has it, in hexadecimal}; `nvs`: is there an NVS at all?"""
+
+    def __init__(self, values=None, hashes=None):
+        self.values = values if isinstance(values, dict) else {}
+        self.nvs = hashes is not None
+        self.hashes = hashes or {}
+
+    def knows(self, key, whom):
+        """Has it the password of `key` for that CSMS or Wi-Fi?"""
+        return bound(whom).hex() in (self.hashes.get(key), self.hashes.get(key + "2"))
+
+    def slot(self, key, path, beside, whom):
+        """The key in NVS for a new password: not that of the one in use, unless it is for the same."""
+        used = place(self.values, path).get(beside)
+        in_use = isinstance(used, str) and used != whom and self.hashes.get(key) == bound(used).hex()
+        return other(key, key if in_use else None)
+
+
 class Site:
-    """A checked site: `values` for config.json, without passwords; `secrets` as {key in NVS: (whom for, password)};
-    `files` as {path on the board: content}. Raises ConfigError.
+    """A checked site: `values` for config.json, without secrets; `secrets` as {key in NVS: bytes}; `kept`: the keys in
+    NVS that stay; `files` as {path on the board: content}. `board`: what is there. Raises ConfigError."""
 
-    `known(key, whom for)`: does the board have that password already?
-    """
-
-    def __init__(self, values, folder=".", known=lambda key, beside: False):
+    def __init__(self, values, folder=".", board=None, knows=None):
         if not isinstance(values, dict):
             raise config.ConfigError("", "not an object")
+        board = board or Board(hashes={})
         values = json.loads(json.dumps(values))
-        self.files = {}
-        for field in CERTIFICATES:
-            if isinstance(values.get(field), str):
-                content = read(field, Path(folder) / values[field])
-                values[field] = "/%s%s" % (field, ".pem" if content.startswith(b"-----") else ".der")
-                self.files[values[field]] = content
-        self._check_key(values)
+        self.files, self.secrets, self.kept = {}, {}, []
+        self._certificates(values, Path(folder), board)
         complete = json.loads(json.dumps(values))
-        self.secrets = {}
-        self.kept = []
         for key, path, beside in SECRETS:
             own, whole = place(values, path), place(complete, path)
             whom = own.get(beside)
-            if isinstance(own.get("password"), str) and isinstance(whom, str):
-                self.secrets[key] = whom, own.pop("password")
-            elif isinstance(whom, str) and known(key, whom):
+            if not isinstance(whom, str):
+                continue
+            if isinstance(own.get("password"), str):
+                if board.nvs:
+                    slot = board.slot(key, path, beside, whom)
+                    self.secrets[slot] = bound(whom) + own.pop("password").encode()
+            elif (knows or board.knows)(key, whom):
                 whole.setdefault("password", KEPT)
-                self.kept.append(key)
+                self.kept += [slot for slot in (key, key + "2") if board.hashes.get(slot) == bound(whom).hex()]
         self.config = config.load(json.dumps(complete))
         self.values = values
 
-    def _check_key(self, values):
-        pair = [self.files.get(values.get(field)) for field in CERTIFICATES[1:]]
-        if all(pair):
-            public = [certificates(pair[0])[0].public_key(), private(pair[1]).public_key()]
-            form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-            if public[0].public_bytes(*form) != public[1].public_bytes(*form):
-                raise config.ConfigError("client_key", "is not the key of client_certificate")
-
-    def with_passwords(self):
-        """config.json for a board without NVS."""
-        values = json.loads(json.dumps(self.values))
-        for key, path, _ in SECRETS:
-            if key in self.secrets:
-                place(values, path)["password"] = self.secrets[key][1]
-        return values
-
-
-def read(field, path):
-    """The content of a certificate's or a key's file, if it is one. Raises ConfigError."""
-    try:
-        content = path.read_bytes()
-        private(content) if field == "client_key" else certificates(content)
-    except OSError as error:
-        raise config.ConfigError(field, "%s: %s" % (path, error.strerror))
-    except (ValueError, TypeError):  # TypeError: a key that wants a password
-        raise config.ConfigError(field, "%s is no %s in PEM or DER without a password"
-                                 % (path, "private key" if field == "client_key" else "certificate"))
-    return content
-
-
-def certificates(content):
-    if content.startswith(b"-----"):
-        return x509.load_pem_x509_certificates(content)
-    return [x509.load_der_x509_certificate(content)]
-
-
-def private(content):
-    pem = content.startswith(b"-----")
-    return (serialization.load_pem_private_key if pem else serialization.load_der_private_key)(content, None)
+    def _certificates(self, values, folder, board):
+        contents = {}
+        for field in CERTIFICATES:
+            name = values.get(field)
+            used = board.values.get(field)
+            if not isinstance(name, str):
+                continue
+            if name == used:  # the board has it
+                self.kept += [name[4:]] if name.startswith("nvs:") else []
+                continue
+            try:
+                content = contents[field] = (folder / Path(name).expanduser()).read_bytes()
+                if field == "ca_certificate":
+                    check_ca(content)
+                elif field == "client_certificate":
+                    check_own(content)
+                else:
+                    content = key_der(content)
+                    if "client_certificate" in contents:
+                        check_pair(contents["client_certificate"], content)
+            except OSError as error:
+                raise config.ConfigError(field, "%s: %s" % (folder / name, error.strerror))
+            except Unfit as error:
+                raise config.ConfigError(field, "%s: %s" % (folder / name, error))
+            if field == "client_key" and board.nvs:
+                values[field] = other(KEY, used)
+                self.secrets[values[field][4:]] = content
+            else:
+                kind = ".pem" if content.startswith(b"-----") else ".der"
+                values[field] = other("/%s%s" % (field, kind), used)
+                self.files[values[field]] = content
 
 
 # --- the board
 
 
-def known_secrets(repl):
-    """known(key, whom for) of a board; what it tells is the hash, never the password. None where there is no NVS."""
+def look(repl):
+    """The Board at a REPL. Of passwords it tells the hash of whom they are for, never the password."""
     code = """
 try:
     import esp32
@@ -144,9 +160,15 @@ try:
             print(key, '-')
 except ImportError:
     pass
-""" % ([key for key, _, _ in SECRETS],)
+""" % ([key + slot for key, _, _ in SECRETS for slot in ("", "2")],)
     found = dict(line.split() for line in repl.run(code).splitlines())
-    return found and (lambda key, whom: found.get(key) == bound(whom).hex())
+    try:
+        values = json.loads(repl.read("/config.json") or b"null")
+    except ValueError:
+        values = None  # it is to be replaced anyway
+    for _, path, _ in SECRETS:
+        place(values, path).pop("password", None)  # of a board without NVS, or written by hand
+    return Board(values, found or None)
 
 
 def installed(repl):
@@ -157,24 +179,36 @@ def installed(repl):
                          " MicroPython runs" % (repl.port, repl.port, repl.port))
 
 
-def write(repl, site, nvs=True):
-    """Write a site to a board. What a power cut leaves is repaired by doing it again."""
+def write(repl, site, board):
+    """Write a site to a board. Until config.json is replaced, nothing that it names has changed."""
     for path, content in site.files.items():
         repl.replace(path, content)
-    if nvs:
-        # In one commit. Passwords that are not wanted any more are forgotten.
+    if board.nvs:
+        # In one commit. The time is for TLS, which judges certificates by it: a board begins in the year 2000.
+        lines = ["import esp32", "n = esp32.NVS('holdfast')", "n.set_i32('minutes', %d)" % (time.time() // 60)]
+        for key, content in site.secrets.items():
+            lines.append("n.set_blob(%r, binascii.a2b_base64(%r))" % (key, base64.b64encode(content).decode()))
+        repl.run("\n".join(lines + ["n.commit()"]))
+    repl.replace("/config.json", json.dumps(site.values).encode())
+    if [key for key in site.secrets if key.startswith("password")] and repl.exists("/records"):
+        if repl.exists(CHANGED_PASSWORD):
+            repl.run("os.remove(%r)" % CHANGED_PASSWORD)
+    _forget(repl, site, board)
+
+
+def _forget(repl, site, board):
+    """What the configuration does not name any more."""
+    if board.nvs:
         lines = ["import esp32", "n = esp32.NVS('holdfast')"]
-        for key, _, _ in SECRETS:
-            if key in site.secrets:
-                whom, password = site.secrets[key]
-                blob = base64.b64encode(bound(whom) + password.encode()).decode()
-                lines.append("n.set_blob(%r, binascii.a2b_base64(%r))" % (key, blob))
-            elif key not in site.kept:
+        for key in [name + slot for name in ("password", "wifi_password", "client_key") for slot in ("", "2")]:
+            if key not in site.secrets and key not in site.kept:
                 lines += ["try:", " n.erase_key(%r)" % key, "except OSError: pass"]
         repl.run("\n".join(lines + ["n.commit()"]))
-    repl.replace("/config.json", json.dumps(site.values if nvs else site.with_passwords()).encode())
-    if "password" in site.secrets and repl.exists("/records") and repl.exists(CHANGED_PASSWORD):
-        repl.run("os.remove(%r)" % CHANGED_PASSWORD)
+    for field in CERTIFICATES:
+        old = board.values.get(field)
+        ours = isinstance(old, str) and old.startswith("/" + field)
+        if ours and old != site.values.get(field) and repl.exists(old):
+            repl.run("os.remove(%r)" % old)
 
 
 def watch(port, timeout, show):
@@ -206,101 +240,24 @@ def watch(port, timeout, show):
                      % (timeout, port))
 
 
-# --- questions
-
-
-def wrong(field, value, values):
-    """What the agent's checkers have against the value of a field beside those of others, None if nothing."""
-    beside = {name: values[name] for name in ("evses", "hardware") if values.get(name)}
-    try:
-        config.load(json.dumps({**SAMPLE, **beside, field: value}))
-    except config.ConfigError as error:
-        if error.args[0].startswith(field):
-            return str(error)
-    return None
-
-
-def interview(ask, board=None, known=lambda key, beside: False):
-    """The values of a site file. `ask(question, default="", secret=False)` returns a line; it is asked again for what
-    the checkers refuse, with the reason in the question."""
-
-    def want(field, question, default="", make=str, secret=False):
-        while True:
-            text = ask(question, default, secret).strip()
-            if not text:
-                return None
-            try:
-                value = make(text)
-                reason = wrong(field, value, values)
-            except (ValueError, OSError) as error:
-                reason = str(error)
-            if reason is None:
-                return value
-            question = "%s\n%s" % (reason, question.split("\n")[-1])
-
-    values = {}
-    values["station_id"] = want("station_id", "Station id, as the CSMS knows it")
-    values["csms_url"] = want("csms_url", "URL of the CSMS, without the station id", "wss://")
-    have = known("password", values["csms_url"] or "")
-    values["password"] = want("password", "Password of the station, 16 to 64 characters%s"
-                              % (" (empty: as it is)" if have else ""), secret=True)
-    if (values["csms_url"] or "").startswith("wss:"):
-        values["ca_certificate"] = ask("File with the certificate of the CA that signed the CSMS's", "", False).strip()
-        values["client_certificate"] = ask("File with a certificate of the station (empty: none)", "", False).strip()
-        if values["client_certificate"]:
-            values["client_key"] = ask("File with its key", "", False).strip()
-    values["network"] = want_network(want, ask, board, known)
-    values["evses"] = want("evses", "Connectors, a comma between EVSEs, a plus within one", "cCCS2+cType2, sType2",
-                           layout)
-    values["hardware"] = want("hardware", "Hardware, one of: " + DRIVERS.replace(" ", ", "), DRIVERS.split()[0])
-    if values["hardware"] == "iec61851":
-        values["pins"] = want("pins", "Pins, as JSON%s" % (" (those of %s are filled in)" % board if board else ""),
-                              board_pins(board), json.loads)
-    return {name: value for name, value in values.items() if value}
-
-
-def want_network(want, ask, board, known):
-    """`network` of a configuration."""
-    kind = None
-    while kind not in ("wifi", "ethernet", "none"):
-        kind = ask("Network: wifi, ethernet, or none", "ethernet" if board in ETHERNET else "wifi", False).strip()
-    if kind == "ethernet":
-        pins = json.dumps(ETHERNET.get(board, {}))
-        chosen = {"ethernet": want("network", "Ethernet, as JSON", pins, json_of("ethernet"))["ethernet"]}
-    elif kind == "wifi":
-        name = want("network", "Name of the Wi-Fi", make=lambda text: {"wifi": {"ssid": text}})
-        if not name:
-            return None
-        ssid = name["wifi"]["ssid"]
-        have = known("wifi_password", ssid)
-        chosen = want("network", "Password of the Wi-Fi (empty: %s)" % ("as it is" if have else "an open one"), "",
-                      lambda text: {"wifi": {"ssid": ssid, "password": text}}, True) or name
-    else:
-        return None
-    server = ask("Time server (empty: none; TLS wants one)", "pool.ntp.org", False).strip()
-    return {**chosen, "time_server": server} if server else chosen
-
-
-def json_of(name):
-    return lambda text: {name: json.loads(text)}
-
-
-def layout(text):
-    """"cCCS2+cType2, sType2" as in config.json."""
-    return [{"connectors": [one.strip() for one in evse.split("+")]} for evse in text.split(",")]
-
-
-def board_pins(board):
-    """The pins that the page of a board's wiring has for config.json, as JSON; "" without."""
-    page = ROOT / "boards" / (board or "") / "README.md"
-    found = board and page.is_file() and re.search(r'"pins": (\[\{.*?\}\])', page.read_text(), re.DOTALL)
-    return re.sub(r"\s+", " ", found[1]) if found else ""
-
-
-def asked(question, default, secret):
-    from prompt_toolkit import prompt
-
-    return prompt(question + ": ", default=default, is_password=secret)
+def doubts(site, board):
+    """What is not wrong, but may be not as it was meant; as lines."""
+    found = list(site.config.warnings)
+    before = board.values.get("station_id")
+    if before not in (None, site.config.station_id):
+        found.append("this was %s, and its reservations and transactions stay; to be rid of them: `factory-reset %s` on"
+                     " the console, and provision anew" % (before, site.config.station_id))
+    authority = site.files.get(site.values.get("ca_certificate"))
+    if authority:
+        _, host, port, _ = config.split_url(site.config.csms_url)
+        try:
+            reason = seen_from_here(host, port, authority)
+            if reason:
+                found.append("a station will refuse the CSMS, seen from here: %s" % reason)
+        except OSError as error:
+            found.append("the CSMS can not be reached from here, so its certificate was not looked at: %s"
+                         % (error.strerror or error))
+    return found
 
 
 def main():
@@ -315,40 +272,64 @@ def main():
         sys.exit(provision(options))
     except config.ConfigError as error:
         sys.exit("provision: %s; nothing was written" % error)
-    except (BoardError, OSError) as error:
+    except BoardError as error:
         sys.exit("provision: %s" % error)
+    except OSError as error:
+        sys.exit("provision: %s: %s" % (error.filename, error.strerror) if error.filename else "provision: %s" % error)
     except (KeyboardInterrupt, EOFError):
-        sys.exit("provision: nothing more is written")
+        sys.exit("\nprovision: ended, and nothing more is written; the board is what it was, or what was asked for")
+
+
+def from_file(path):
+    """The values of a site file that has no fault which shows without the board. Raises ConfigError, OSError."""
+    try:
+        values = json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise config.ConfigError(path, "not JSON: %s" % error)
+    try:
+        Site(values, Path(path).parent)
+    except config.ConfigError:
+        Site(values, Path(path).parent, knows=lambda key, whom: True)  # a password may be on the board
+    return values
 
 
 def provision(options):
     """What the program does; its exit status: 0 once the CSMS has accepted the station."""
-    values, folder = None, "."
     if options.file:
-        try:
-            values = json.loads(Path(options.file).read_text())
-        except ValueError as error:
-            raise config.ConfigError(options.file, "not JSON: %s" % error)
-        folder = Path(options.file).parent
-    elif not sys.stdin.isatty():
-        raise BoardError("there is nobody to ask: FILE=site.json")
-    with visit(options.port, options.force) as repl:
-        try:
-            installed(repl)
-            known = known_secrets(repl)
-            nvs, known = bool(known), known or (lambda key, beside: False)
-            site = Site(values or interview(asked, options.board, known), folder, known)
-            write(repl, site, nvs)
-        finally:
-            repl.restart()
-    for warning in site.config.warnings:
-        print("warning: " + warning)
+        values, folder = from_file(options.file), Path(options.file).parent
+    else:
+        if not sys.stdin.isatty():
+            raise BoardError("there is nobody to ask: FILE=site.json")
+        # The agent goes on while a person thinks: no watchdog bites, and no contactor waits for an answer.
+        with session(options) as repl:
+            board = look(repl)
+        values = Interview(asked, options.board, board.values, board.knows).values_of_a_site()
+        folder = "."
+    with session(options) as repl:
+        board = look(repl)
+        site = Site(values, folder, board)
+        for doubt in doubts(site, board):
+            print("warning: " + doubt, flush=True)
+        write(repl, site, board)
     print("written: %s at %s%s; the board restarts" % (
-        site.config.station_id, site.config.csms_url, ", passwords in NVS" if nvs and site.secrets else ""))
+        site.config.station_id, site.config.csms_url, ", secrets in NVS" if site.secrets else ""), flush=True)
     answer, lines = watch(options.port, options.timeout, lambda line: print("  " + line, flush=True))
     print("\n".join(lines))
     print("BootNotification: %s" % answer)
+    print(NEXT[answer] % options.port)
     return 0 if answer == "Accepted" else 1
+
+
+@contextlib.contextmanager
+def session(options):
+    """The REPL of a board with an agent, which is started again afterwards."""
+    print("asking the board at %s" % options.port, flush=True)
+    with visit(options.port, options.force) as repl:
+        try:
+            installed(repl)
+            yield repl
+        finally:
+            repl.restart()
 
 
 if __name__ == "__main__":

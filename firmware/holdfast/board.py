@@ -172,9 +172,9 @@ def hold():
         _timer.init(period=1000, mode=machine.Timer.PERIODIC, callback=feed)
 
 
-def blob(key, content=None):
-    """The bytes of a key in NVS, at most 72, b"" where there are none; with `content`: put them there."""
-    found = bytearray(72)
+def blob(key, content=None, most=72):
+    """The bytes of a key in NVS, b"" where there are none, or more than `most`; with `content`: put them there."""
+    found = bytearray(most)
     try:
         nvs = esp32.NVS("holdfast")
         if content is None:

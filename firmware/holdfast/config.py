@@ -43,7 +43,7 @@ class Config:
 
     def __init__(self, values):
         self.password = self.serial_number = None
-        self.ca_certificate = self.client_certificate = self.client_key = None  # paths of files, PEM or DER
+        self.ca_certificate = self.client_certificate = self.client_key = None  # files, PEM or DER, or nvs:KEY
         self.vendor_name = self.model = "Holdfast"
         self.hardware = "simulated"
         self.pins = None  # as the driver wants them
@@ -87,12 +87,14 @@ def load(content):
 def _recall(place, key, beside):
     """Take a password that the file does not have from NVS. There it follows a hash of whom it was given for."""
     if type(place) is dict and "password" not in place and type(place.get(beside)) is str:
-        secret = board.blob(key)
-        if secret:
-            from hashlib import sha256
+        from hashlib import sha256
 
+        # Two places: a new password waits in the one that is not in use until the configuration for it is there.
+        for slot in (key, key + "2"):
+            secret = board.blob(slot)
             if secret[:8] == sha256(place[beside].encode()).digest()[:8]:
                 place["password"] = str(secret[8:], "utf-8")
+                break
 
 
 def read(path=PATH):

@@ -11,7 +11,7 @@ from holdfast.config import PATH
 from holdfast.keep import forget
 
 _PROGRAM = ("boot.py", "main.py")
-_SECRETS = ("password", "wifi_password", "web_codes")
+_SECRETS = ("password", "password2", "wifi_password", "wifi_password2", "client_key", "client_key2", "web_codes")
 _OWED = ("reservation", "event", "transaction")  # first part of the names of records that somebody counts on
 
 

@@ -15,7 +15,7 @@ from binascii import a2b_base64
 
 import tls
 
-from holdfast.board import heaps, machine
+from holdfast.board import blob, heaps, machine
 from holdfast.clock import rfc3339
 from holdfast.config import split_url
 from holdfast.link import open_stream
@@ -181,6 +181,8 @@ def _heap():
 
 def _read(path, kind):
     # The certificates or keys of a file, each as DER. Not every MicroPython reads PEM.
+    if path.startswith("nvs:"):
+        return [blob(path[4:], None, 4000)]
     with open(path, "rb") as file:
         content = file.read()
     if b"-----BEGIN" not in content:

@@ -223,6 +223,14 @@ def test_a_password_that_the_file_does_not_have_comes_from_nvs():
     assert loaded.network["wifi"]["password"] == "12345678"
 
 
+def test_a_password_may_be_in_the_second_place_where_the_first_is_for_somebody_else():
+    secrets = {"password": ("ws://other.example/", "0000000000000000"),
+               "password2": ("ws://csms.example:9000/ocpp", "fedcba9876543210")}
+    assert with_secrets(secrets, good(password=None)).password == "fedcba9876543210"
+    secrets["password"] = secrets["password2"][0], "the-first-one-of-two"
+    assert with_secrets(secrets, good(password=None)).password == "the-first-one-of-two"
+
+
 def test_a_password_in_the_file_is_the_one_that_counts():
     secrets = {"password": ("ws://csms.example:9000/ocpp", "fedcba9876543210"), "wifi_password": ("home", "12345678")}
     loaded = with_secrets(secrets, good(network={"wifi": {"ssid": "home", "password": "87654321"}}))
