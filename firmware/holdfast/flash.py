@@ -41,12 +41,10 @@ class Records:
 
     def __init__(self, directory):
         """`directory`: where the records live, as "/records"; made when missing. Nothing is read or written yet."""
-        self._beginning = directory + "/"  # of every path
-        self.corrupt = []  # names of the damaged records that the last load() met
-        self.problems = []  # what was wrong then, as text
+        self._root = directory + "/"  # every path begins so
         self.changes = {}  # first part of a record's name -> changes on flash so far
         self._stuck = {}  # path -> file that a failing flash kept from closing
-        self._owed = None  # (name, content) that a failed change has to leave behind
+        self._owed = None  # (path, content) that a failed change has to leave behind
         self._blurred = False  # an operation failed: littlefs may see what is not there
 
     def load(self):
@@ -58,53 +56,47 @@ class Records:
         try:
             # After a cut littlefs may hide a file until the first write, which finishes what was interrupted: so write
             # before reading. The empty file is removed below as any other.
-            self._write(self._path("mounted"), b"")
+            self._write(self._root + "mounted", b"")
         except OSError as error:
-            self._problem("flash cannot be written", error)
+            self._problem("flash", error)
         try:
-            names = self._insist(os.listdir, self._beginning[:-1])
+            names = self._insist(os.listdir, self._root[:-1])
         except OSError as error:
-            self._problem("records cannot be listed", error)
+            self._problem("flash", error)
         for name in sorted(names):
             if name.endswith(".bad"):
                 continue
+            path = self._root + name
             lost = name != "mounted"
             try:
-                content = self._insist(self._read, self._path(name))
-                payload = content and unframed(name, content)
+                content = self._insist(self._read, path)
                 if content is None or name.endswith(".tmp"):
                     # Empty: a create that was cut. Temporary: a repair that was cut; its record is still there.
                     lost = False
-                    os.remove(self._path(name))
-                elif payload is None:
-                    self._set_aside(name)
+                    os.remove(path)
                 else:
-                    lost = False
-                    found.append((name, payload))
+                    payload = unframed(name, content)
+                    if payload is None:
+                        self._set_aside(path)
+                    else:
+                        lost = False
+                        found.append((name, payload))
             except OSError as error:
                 self._problem(name, error)
             if lost:
                 self.corrupt.append(name)
         return found
 
-    def get(self, name):
-        """The payload of the record, or None when it is absent or damaged; raises OSError when flash cannot be read."""
-        content = self._read(self._path(name))
-        return content and unframed(name, content)
-
     def put(self, name, payload):
         """Make `payload` (bytes) the record `name`, whether or not there is one; durable on return; raises OSError."""
         # With its five bytes of frame and its attributes, littlefs still keeps such a file inside the directory block.
         if len(payload) > 116:
-            raise OSError(27, "record too large")  # EFBIG
+            raise OSError(27, name)  # EFBIG
         self._change(name, framed(name, payload))
 
     def remove(self, name):
         """Make the record `name` absent, if it is not; durable on return; raises OSError."""
         self._change(name, None)
-
-    def _path(self, name):
-        return self._beginning + name
 
     def _problem(self, what, error):
         self._blurred = True
@@ -112,7 +104,7 @@ class Records:
 
     def _change(self, name, content):
         self._settle()
-        path = self._path(name)
+        path = self._root + name
         before = self._read(path)
         if before == content:
             return
@@ -126,12 +118,12 @@ class Records:
         except OSError as error:
             # An error says little: the operation may have been done all the same. What flash holds now decides.
             self._blurred = True
-            self._owed = (name, before)
+            self._owed = (path, before)
             done = False
             try:
                 if self._read(path) == content:
                     done = True
-                    self._owed = (name, content)
+                    self._owed = (path, content)
                 self._settle()
             except OSError:
                 self._blurred = True  # and still owed: the next change tries again
@@ -143,8 +135,7 @@ class Records:
         if not self._owed:
             return
         self._look_again()
-        name, content = self._owed
-        path = self._path(name)
+        path, content = self._owed
         if content is None:
             self._erase(path)
         elif path in self._stuck or self._read(path) != content:
@@ -160,7 +151,7 @@ class Records:
             os.remove(path)
         except OSError as error:
             if error.errno != 2:  # ENOENT
-                raise error
+                raise
         self._let_go(path)
 
     def _look_again(self):
@@ -170,7 +161,7 @@ class Records:
         system replaces it; the first walk may stumble over it.
         """
         if self._blurred:
-            around = self._beginning.rsplit("/", 2)[0] or "/"  # the directory itself may be missing
+            around = self._root.rsplit("/", 2)[0] or "/"  # the directory itself may be missing
             try:
                 os.statvfs(around)
             except OSError:
@@ -201,7 +192,7 @@ class Records:
         except OSError as error:
             if error.errno != 2:  # ENOENT
                 self._blurred = True
-                raise error
+                raise
         return content
 
     def _write(self, path, content):
@@ -209,8 +200,8 @@ class Records:
             file = open(path, "wb")
         except OSError as error:
             if error.errno != 2:  # ENOENT
-                raise error
-            os.mkdir(self._beginning[:-1])
+                raise
+            os.mkdir(self._root[:-1])
             file = open(path, "wb")
         try:
             file.write(content)
@@ -225,13 +216,13 @@ class Records:
         """
         try:
             file.close()
-        except OSError as error:
+        except OSError:
             try:
                 file.tell()
                 self._stuck[path] = file
             except ValueError:
                 pass  # it is closed
-            raise error
+            raise
 
     def _let_go(self, path):
         """Close the stuck file of a path that was removed or replaced."""
@@ -239,13 +230,14 @@ class Records:
             self._stuck[path].close()
             del self._stuck[path]
 
-    def _set_aside(self, name):
+    def _set_aside(self, path):
         """Rename a damaged record, so that it can be looked at but is not met again. Eight are kept, the newest."""
         bad = []
-        for other in os.listdir(self._beginning[:-1]):
-            if other.endswith(".bad"):
-                bad.append((os.stat(self._path(other))[8], self._path(other)))
-        for _, path in sorted(bad)[:-7]:
-            os.remove(path)
-        os.rename(self._path(name), self._path(name + ".bad"))
-        self._problem(name, "damaged, set aside as %s.bad" % name)
+        for name in os.listdir(self._root[:-1]):
+            if name.endswith(".bad"):
+                bad.append((os.stat(self._root + name)[8], name))
+        for _, name in sorted(bad)[:-7]:
+            os.remove(self._root + name)
+        path += ".bad"
+        os.rename(path[:-4], path)
+        self._problem(path, "damaged, set aside")

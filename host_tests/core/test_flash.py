@@ -56,6 +56,12 @@ def content_of(name):
         return file.read()
 
 
+def payload_of(name):
+    """What is in a record's file; None if there is none, if it is empty, or if it is damaged."""
+    content = content_of(name) if name in files() else b""
+    return unframed(name, content) if content else None
+
+
 def files():
     return sorted(os.listdir(DIRECTORY))
 
@@ -126,15 +132,15 @@ def test_put_replaces_a_record_by_a_shorter_and_by_a_longer_one():
     records = fresh()
     for payload in (b"a" * 50, b"b", b"c" * 116, b""):
         records.put("restart", payload)
-        assert records.get("restart") == payload
+        assert payload_of("restart") == payload
         assert Records(DIRECTORY).load() == [("restart", payload)]
 
 
 def test_record_with_an_empty_payload_is_not_absent():
     records = fresh()
     records.put("restart", b"")
-    assert records.get("restart") == b""
-    assert records.get("availability") is None
+    assert payload_of("restart") == b""
+    assert payload_of("availability") is None
 
 
 def test_largest_record_is_small_enough_to_stay_inline():
@@ -142,7 +148,7 @@ def test_largest_record_is_small_enough_to_stay_inline():
     records.put("reservation-7", b"x" * 116)
     assert len(content_of("reservation-7")) <= 124
     assert refused(records.put, "reservation-7", b"x" * 117) == 27
-    assert records.get("reservation-7") == b"x" * 116
+    assert payload_of("reservation-7") == b"x" * 116
 
 
 def test_removed_record_is_gone_and_removing_it_again_is_fine():
@@ -150,7 +156,7 @@ def test_removed_record_is_gone_and_removing_it_again_is_fine():
     records.put("restart", b"1")
     records.remove("restart")
     records.remove("restart")
-    assert records.get("restart") is None
+    assert payload_of("restart") is None
     assert files() == []
 
 
@@ -184,7 +190,7 @@ def test_empty_file_of_a_cut_create_is_absent_and_tidied_up():
     records = fresh()
     records.put("restart", b"1")
     write("reservation-7", b"")
-    assert records.get("reservation-7") is None
+    assert payload_of("reservation-7") is None
     assert records.load() == [("restart", b"1")]
     assert records.corrupt == [] and records.problems == []
     assert files() == ["restart"]
@@ -202,7 +208,7 @@ def test_damaged_record_is_set_aside_with_its_content_and_named():
     records = fresh()
     records.put("availability", b"1")
     write("reservation-7", b"junk")
-    assert records.get("reservation-7") is None
+    assert payload_of("reservation-7") is None
     assert records.load() == [("availability", b"1")]
     assert records.corrupt == ["reservation-7"]
     assert len(records.problems) == 1 and "reservation-7.bad" in records.problems[0]
@@ -299,9 +305,9 @@ def test_flash_that_refuses_to_create_leaves_the_record_absent():
     records.load()
     with Failing(("wb",)):
         assert refused(records.put, "restart", b"1") == 5
-        assert records.get("restart") is None
+        assert payload_of("restart") is None
     records.put("restart", b"2")
-    assert records.get("restart") == b"2"
+    assert payload_of("restart") == b"2"
 
 
 def test_full_flash_is_told_as_errno_28():
@@ -309,7 +315,7 @@ def test_full_flash_is_told_as_errno_28():
     records.put("restart", b"old")
     with Failing(("wb",), 28):
         assert refused(records.put, "restart", b"new") == 28
-    assert records.get("restart") == b"old"
+    assert payload_of("restart") == b"old"
 
 
 def test_flash_that_refuses_to_remove_leaves_the_record():
@@ -367,7 +373,7 @@ def test_half_written_record_is_brought_back_at_once():
     records.put("restart", b"old")
     with HalfWriting((), times=1):
         assert refused(records.put, "restart", b"new") == 5
-        assert records.get("restart") == b"old"
+        assert payload_of("restart") == b"old"
 
 
 def test_half_written_record_is_brought_back_before_the_next_change():
@@ -376,7 +382,7 @@ def test_half_written_record_is_brought_back_before_the_next_change():
     with HalfWriting(()):
         assert refused(records.put, "restart", b"new") == 5
         assert refused(records.put, "availability", b"1") == 5
-        assert records.get("restart") is None
+        assert payload_of("restart") is None
     records.put("availability", b"1")
     assert records.load() == [("availability", b"1"), ("restart", b"old")]
     assert files() == ["availability", "restart"]

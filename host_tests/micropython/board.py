@@ -82,6 +82,15 @@ def read_file(path):
         return file.read()
 
 
+def payload_of(name):
+    """What is in a record's file; None if there is none, if it is empty, or if it is damaged."""
+    try:
+        content = read_file(STATE + "/" + name)
+    except OSError:
+        return None
+    return flash.unframed(name, content) if content else None
+
+
 def tree(directory=FLASH):
     """Every file below a directory: a list of (path, content)."""
     found = []

@@ -27,7 +27,7 @@ def check(records, content):
     assert records.load() == OTHERS, "believed: %r" % content
     assert records.corrupt == [NAME], records.corrupt
     assert board.read_file(PATH + ".bad") == content, "the evidence is not kept"
-    assert records.get(NAME) is None
+    assert board.payload_of(NAME) is None
     os.remove(PATH + ".bad")
 
 
@@ -69,7 +69,7 @@ def on_a_board(sweep, payload):
     for name, other in OTHERS:
         records.put(name, other)
     records.put(NAME, payload)
-    assert records.get(NAME) == payload
+    assert board.payload_of(NAME) == payload
     count = sweep(records, board.read_file(PATH))
     board.power_off(nor)
     return count

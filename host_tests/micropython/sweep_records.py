@@ -197,7 +197,7 @@ def life(empty, mode):
         image = board.power_off(nor)
         assert nor.violations == 0, "littlefs programmed what was not erased"
         nor = board.power_on(image)
-        found = Records(board.STATE).get(name)
+        found = board.payload_of(name)
         assert found == before or found == after, "%s after %d cuts: %r" % (name, cuts, found)
         image = board.power_off(nor)
         expected.pop(name, None)
