@@ -6,10 +6,11 @@ try:
     import machine
     from holdfast import board
 
+    board.quiet()
     # A soft reset leaves the watchdog running, and a tool that copies files does not start the agent, which feeds it.
     if machine.reset_cause() == machine.SOFT_RESET:
         board.hold()
-except (AttributeError, ImportError, OSError):
+except (AttributeError, ImportError, OSError, ValueError):
     pass
 
 gc.collect()

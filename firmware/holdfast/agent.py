@@ -325,6 +325,8 @@ class Agent:
             late = self.watchdog.look(now)
             if late != self._late:
                 self._late = late
+                if "hardware" in late:
+                    self._open_contactors()  # nobody looks at the car
                 self.log("error", "tasks that make no progress: " + (", ".join(late) or "none any more"))
             if self.safe:
                 if now >= PENANCE:

@@ -23,6 +23,8 @@ HEALTHY = 600_000  # ms of running after which a crash is no longer one in a row
 
 ON_PURPOSE, RUNNING, CRASHED = range(3)  # how the last run ended: RUNNING means that it could not say
 
+OUTPUTS = "outputs"  # key of the blob for `quiet`
+
 boots = crashes = 0
 reason = "Unknown"  # BootReasonEnumType
 _timer = None  # that feeds the watchdog at the REPL
@@ -184,6 +186,18 @@ def blob(key, content=None, most=72):
     except (AttributeError, OSError):  # no NVS, or nothing in it
         pass
     return b""
+
+
+def quiet():
+    """Switch off the outputs that a driver noted as the blob OUTPUTS, a byte for each: its GPIO, + 0x80 if off is high.
+
+    To be done before anything else: a reset by the watchdog, by a panic or by machine.reset() is one of the CPUs only,
+    and a GPIO goes on driving what it drove (docs.espressif.com, "Miscellaneous System APIs", esp_restart). Not when
+    power has just come: then they float, and may have been wired anew.
+    """
+    if machine.reset_cause() != machine.PWRON_RESET:
+        for output in blob(OUTPUTS):
+            machine.Pin(output & 127, machine.Pin.OUT, value=output >> 7)
 
 
 def identity():

@@ -281,9 +281,8 @@ class Station(Exchange):
 
     def open_contactors(self):
         """Something unforeseen happened: no energy anywhere, until the next event finds that the facts allow it."""
-        for index, evse in enumerate(self.evses):
-            self._contactors[index] = False
-            self.hardware.contactor(evse.id, False)
+        self.hardware.open()
+        self._contactors = [False for _ in self.evses]
 
     # --- what the blocks use
 

@@ -40,6 +40,7 @@ class Pin:
         self.broken = False
 
     def init(self, mode=-1, pull=-1, value=None):
+        self.bench.touched.append(self.gpio)
         if mode == 3:
             if self.gpio >= 34:
                 raise ValueError("pin can only be input")  # [esp32] 34-39 are input only
@@ -55,8 +56,11 @@ class Pin:
             raise OSError(5)
         if level is None:
             return self.level  # [Pin] 0 or 1
-        self.level = 1 if level else 0  # [Pin] anything that converts to a boolean
-        self.bench.wrote(self)
+        level = 1 if level else 0  # [Pin] anything that converts to a boolean
+        if level != self.level:
+            self.level = level
+            self.bench.changes.append((self.gpio, level))
+            self.bench.wrote(self)
 
     def irq(self, handler=None, trigger=3):
         self.handler = handler  # [Pin] called with the pin, soon after the edge; not hard unless asked for
@@ -79,7 +83,9 @@ class Pwm:
         if value is None:
             return self.pin.pwm
         assert type(value) is int and 0 <= value <= 65535  # [PWM] unsigned 16 bits
-        self.pin.pwm = value
+        if value != self.pin.pwm:
+            self.pin.pwm = value
+            self.pin.bench.changes.append((self.pin.gpio, value))
 
 
 class Adc:
@@ -92,12 +98,15 @@ class Adc:
         self.bench = bench
         self.pin = pin
         self.broken = False
+        self.spoil = None  # what noise or a defect makes of mV
 
     def read_uv(self):
         self.bench.pass_us(READING)
         if self.broken:
             raise OSError(5)
         mv = self.bench.millivolts(self.pin.gpio)
+        if self.spoil:
+            mv = self.spoil(mv)
         return max(75, min(3150, mv)) * 1000  # [esp32] "an input tied to ground will read as a value above 0"
 
 
@@ -154,10 +163,15 @@ class Evse:
 
 
 class Bench:
-    """`pins`: as in config.json. `us` is the time; `evse(1)` is the first Evse."""
+    """`pins`: as in config.json. `us` is the time; `evse(1)` is the first Evse.
+
+    `touched` lists the GPIOs that were set up, in order, `changes` each (GPIO, new level or duty_u16) of an output.
+    """
 
     def __init__(self, pins, ms=10_000):
         self.us = ms * 1000
+        self.touched = []
+        self.changes = []
         self.pins = {}
         self.adcs = {}
         self.pwms = {}
@@ -232,10 +246,10 @@ class Bench:
         raise KeyError(gpio)
 
     def _pilot_is_high(self, evse):
-        pin = self.pins.get(evse.names["pilot_pwm"])
+        pin = self.pins[evse.names["pilot_pwm"]]
         period = 1002  # [tutorial] 1000 Hz comes out as 998
-        high = (pin.pwm or 0) * period if pin else 0
-        return (self.us % period * 65535 < high) != ("pilot_pwm" in evse.names.get("active_low", ()))
+        high = pin.level if pin.pwm is None else self.us % period * 65535 < pin.pwm * period
+        return bool(high) != ("pilot_pwm" in evse.names.get("active_low", ()))
 
     def duty(self, evse_id):
         """Per mille of the time at +12 V."""

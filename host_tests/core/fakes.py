@@ -66,6 +66,9 @@ class FakeHardware:
         self.closed[evse_id] = closed
         self.commands.append((evse_id, closed))
 
+    def open(self):
+        self.closed = {evse_id: False for evse_id in self.closed}
+
 
 class FakeConfig:
     """What config.load() would return for a sound file."""

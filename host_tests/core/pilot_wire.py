@@ -42,7 +42,7 @@ class Wire:
         wanted = self.authorized and not self.suspended and not self.faulted and self.plugged
         if wanted != self._command:
             self._command = wanted
-            self.outlet.permit(wanted, not self.faulted and not self.authorized)
+            self.outlet.permit(wanted, not self.faulted)
 
     def look(self, pause=PACE):
         """Let that many ms pass, then let the Outlet look."""

@@ -23,6 +23,9 @@ class Watch:
         self.live = wire.now  # when a look last found the car in C, or in D where that is allowed
         self.wanted = wire.now  # when the station last wanted energy
         self.sound = False  # has the diode been seen since PWM is on
+        self.opened = -outlet.COOL  # when a look last found the contactor closed
+        self.duty = wire.outlet.duty
+        self.changed = 0  # when a car that draws was last told another current
         self.closings = 0
 
     def look(self, pause):
@@ -37,6 +40,12 @@ class Watch:
             self.sound = True
         wire.look(pause)
         closed = wire.outlet.closed
+        if self.closed:
+            self.opened = wire.now
+        if self.closed and closed and self.duty != wire.outlet.duty and self.duty != pilot.OFF and wire.pwm:
+            assert wire.now - self.changed >= outlet.SLOW, "no time to follow"
+            self.changed = wire.now
+        self.duty = wire.outlet.duty
         if closed:
             assert wire.now - self.live < outlet.QUICK, "closed outside of state C"
             assert wire.now - self.wanted < outlet.PATIENCE, "closed, and nobody wants it"
@@ -47,6 +56,8 @@ class Watch:
             assert wire.authorized and not wire.faulted, "closed for nobody"
             assert wire.pwm and self.sound, "closed without a diode"
             assert self.live == wire.now, "closed for no car"
+            assert wire.now - self.opened >= outlet.COOL and wire.now >= wire.calm, "closed too soon"
+            assert not wire.contact, "closed on a contactor that is welded"
             assert wire.outlet.duty <= pilot.duty(min(wire.outlet.limit, pilot.cable(wire.rating) or 0)) or (
                 wire.car.resistance() != wire.rating), "more than the cable carries"
         assert not (wire.outlet.fault and wire.pwm), "PWM in a fault"
@@ -89,7 +100,8 @@ def happen(wire, rng):
     elif what == 7:
         wire.authorize(False)
     elif what == 8:
-        wire.outlet.permit(False)  # the agent's last resort, after an exception anywhere
+        wire.outlet.stop(wire.now)  # the agent's last resort, after an exception anywhere
+        wire.calm = wire.now + outlet.CALM
         wire._command = False
     elif what == 9:
         wire.outlet.limit = (0, 5, 6, 16, 32, 63)[rng(6)]
@@ -125,7 +137,7 @@ def run(seed):
     wire = Wire(32, ventilated, rng(2) == 1, rng(2) == 1)
     wire.ventilated = ventilated
     wire.rating = wire.car.cable
-    wire.changed = 0
+    wire.changed = wire.calm = 0
     watch = Watch(wire)
     for _ in range(STEPS):
         happen(wire, rng)
@@ -150,7 +162,7 @@ def test_the_watch_itself_notices_a_contactor_that_should_be_open():
     wire = Wire().charging()
     wire.ventilated = False
     wire.rating = 220
-    wire.changed = 0
+    wire.changed = wire.calm = 0
     watch = Watch(wire)
     watch.look(PACE)
     wire.car.unplug()

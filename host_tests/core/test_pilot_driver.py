@@ -1,60 +1,7 @@
-"""The IEC 61851 driver on a bench: its pins, a car on the wire, and the real station above it."""
+"""The IEC 61851 driver and its pins in all that goes well, and in what the car or the machinery does wrong."""
 
-import asyncio
-
-from fake_machine import Bench
-from fakes import Desk
 from holdfast.hardware import outlet
-from holdfast.hardware.iec61851 import PACE, Hardware
-
-FULL = {"pilot_pwm": 25, "pilot_adc": 36, "pilot_mv": [300, 2100], "contactor": 26, "mirror": 27, "residual": 33,
-        "proximity": 39, "pull_up": 1000, "lock": 16, "unlock": 17, "locked": 18, "amps": 32}
-SECOND = {"pilot_pwm": 4, "pilot_adc": 37, "pilot_mv": [700, 2400], "contactor": 5, "mirror": 19, "residual": 35,
-          "amps": 16, "active_low": ["pilot_pwm", "contactor", "mirror", "residual"]}
-EVSES = (("sType2",), ("cType2",))
-
-
-class PilotDesk(Desk):
-    """A Desk whose station has the driver on a Bench below it."""
-
-    def __init__(self, pins=(FULL, SECOND), evses=EVSES):
-        self.pins = pins
-        super().__init__(evses=evses)
-
-    def power_on(self):
-        super().power_on()
-        self.bench = Bench(self.pins, self.now)
-        self.config.pins = self.pins
-        self.driver = self.station.hardware = Hardware(self.config, self.bench.machine, self.bench.clock)
-        self.driver.attach(self.station, self.bench.now)
-
-    def run(self, ms):
-        """Let the driver look for so long."""
-        end = self.bench.now() + ms
-        while self.bench.now() < end:
-            before = self.bench.now()
-            self.driver.look()
-            self.bench.rest(PACE - (self.bench.now() - before))
-            self.now = self.bench.now()
-            self.pump()
-
-    def charging(self, evse_id=1):
-        """A car that charges."""
-        car = self.bench.evse(evse_id).car
-        car.plug()
-        self.run(600)
-        self.swipe("DEADBEEF42", evse_id)
-        self.run(1500)
-        car.s2 = True
-        self.run(600)
-        assert self.bench.evse(evse_id).contact, self.lines
-        self.clear()
-        return self.bench.evse(evse_id)
-
-    def opened(self, evse_id=1):
-        """ms at which the power path last opened, None while it is closed."""
-        history = self.bench.evse(evse_id).history
-        return history[-1][0] if history and not history[-1][1] else None
+from pilot_desk import FULL, SECOND, PilotDesk
 
 
 def test_all_contactors_are_open_and_all_pilots_at_12_v_at_first():
@@ -116,7 +63,7 @@ def test_a_car_that_pauses_and_goes_on_is_told_as_suspended_and_charging():
     desk.run(600)
     assert desk.opened() - left <= 100  # with the contactor's own 25 ms
     evse.car.s2 = True
-    desk.run(600)
+    desk.run(3000)  # sequence 4
     assert evse.contact
     assert [event[2] for event in desk.events()] == ["SuspendedEV", "Charging"]
 
@@ -141,17 +88,6 @@ def test_a_stop_that_the_car_ignores_ends_after_6_s():
     assert outlet.PATIENCE <= desk.opened() - stopped <= outlet.PATIENCE + 100
 
 
-def test_the_agent_s_last_resort_opens_at_once_and_for_good():
-    desk = PilotDesk()
-    desk.charging()
-    at = desk.bench.now()
-    desk.station.open_contactors()
-    desk.run(100)
-    assert desk.opened() - at <= 30
-    desk.run(5000)
-    assert not desk.bench.evse(1).contact
-
-
 def test_an_end_takes_pwm_away_at_once_even_if_nobody_looks_any_more():
     for unsound in (False, True):
         desk = PilotDesk()
@@ -162,6 +98,55 @@ def test_an_end_takes_pwm_away_at_once_even_if_nobody_looks_any_more():
             desk.swipe("DEADBEEF42", 1)
         assert desk.bench.duty(1) == 1000
         assert desk.bench.is_on(desk.bench.evse(1), "contactor") != unsound
+
+
+def test_noise_on_the_pilot_and_the_proximity_contact_disturbs_nothing():
+    def noise(mv, state=[1]):  # noqa: B006 -- it is to remember
+        state[0] = state[0] * 75 % 65537
+        return mv + (state[0] & 63) - 32 + (900 if state[0] % 499 == 0 else 0)  # 0.4 V on the wire, and spikes
+
+    desk = PilotDesk()
+    for gpio in (36, 39):
+        desk.bench.adcs[gpio].spoil = noise
+    evse = desk.charging()
+    desk.run(5000)
+    assert evse.contact and len(evse.history) == 1
+    left = desk.bench.now()
+    evse.car.s2 = False
+    desk.run(600)
+    assert desk.opened() - left <= 100 and desk.driver.ports[0].outlet.fault is None
+
+
+def test_a_pilot_input_that_reads_one_voltage_for_ever_opens_the_contactor():
+    for stuck in (0, 300, 1200, 1650, 2100, 3300):
+        desk = PilotDesk()
+        desk.charging()
+        at = desk.bench.now()
+        desk.bench.adcs[36].spoil = lambda mv, stuck=stuck: stuck
+        desk.run(1000)
+        assert desk.opened() - at <= 500, stuck
+
+
+def test_a_proximity_input_that_is_open_or_shorted_rates_no_cable_whatever_its_pull_up():
+    for pull_up in (900, 1500):
+        for mv in (0, 75, 150, 2450, 3150, 3300, 3400):
+            desk = PilotDesk((dict(FULL, pull_up=pull_up), SECOND))
+            desk.bench.adcs[39].spoil = lambda real, mv=mv: mv
+            desk.bench.evse(1).car.plug(s2=True)
+            desk.run(600)
+            desk.swipe("DEADBEEF42", 1)
+            desk.run(3000)
+            assert desk.bench.evse(1).history == [], (pull_up, mv)
+            assert ("error", "EVSE 1 faulted: CableUnknown") in desk.lines, (pull_up, mv)
+
+
+def test_an_attached_cable_carries_what_the_installation_gives_however_it_changes():
+    desk = PilotDesk()
+    desk.charging(2)
+    for amps in (6, 16, 10):
+        desk.driver.ports[1].outlet.limit = amps
+        desk.run(outlet.SLOW + 100)
+        assert abs(desk.bench.duty(2) - amps * 100 / 6) < 1
 
 
 def test_a_restart_of_the_board_finds_the_car_that_is_plugged_in():
@@ -187,23 +172,6 @@ def test_residual_current_opens_before_the_next_look():
         assert desk.opened(evse_id) - at <= 30
         assert desk.status(evse_id) == "Faulted" and desk.bench.duty(evse_id) == 0
         assert desk.of("TransactionEvent")[-1]["transactionInfo"]["stoppedReason"] == "GroundFault"
-
-
-def test_a_trip_while_the_contactor_closes_wins():
-    desk = PilotDesk()
-    port = desk.driver.ports[0]
-    pin = desk.bench.pins[26]
-    value = pin.value
-
-    def trip_in_between(level):
-        value(level)
-        if level:
-            desk.bench.trip(1)
-
-    pin.value = trip_in_between
-    port.outlet.closed = True
-    port.obey()
-    assert not desk.bench.is_on(desk.bench.evse(1), "contactor")
 
 
 def test_a_fault_that_is_over_leaves_an_evse_that_works():
@@ -262,108 +230,6 @@ def test_every_current_that_can_be_offered_can_also_be_measured():
         assert desk.opened() - left <= 100
 
 
-def test_every_exception_in_the_driver_opens_first_and_is_reported_second():
-    def adc(bench):
-        return bench.adcs[36]
-
-    def mirror(bench):
-        return bench.pins[27]
-
-    def lock(bench):
-        return bench.pins[16]
-
-    def pwm(bench):
-        return bench.pwms[25]
-
-    for part in (adc, mirror, lock, pwm):
-        desk = PilotDesk()
-        evse = desk.charging()
-        at = desk.bench.now()
-        seen = []
-        fault = desk.station.fault
-
-        def told(now, evse_id, code, desk=desk, evse=evse, seen=seen, fault=fault):
-            seen.append((code, desk.bench.is_on(evse, "contactor")))
-            return fault(now, evse_id, code)
-
-        desk.station.fault = told
-        part(desk.bench).broken = True
-        desk.driver.ports[0].outlet.limit = 16  # so that even the PWM is written to
-        desk.run(1000)
-        assert desk.opened() - at <= 60, part
-        assert seen == [("HardwareFailure", False)], part
-        assert len([line for line in desk.lines if "EVSE 1 hardware: OSError" in line[1]]) == 1
-        part(desk.bench).broken = False
-        evse.car.unplug()
-        desk.run(15_000)
-        assert desk.status(1) == "Available", part
-
-
-def test_an_evse_that_fails_does_not_disturb_the_other():
-    desk = PilotDesk()
-    desk.charging(1)
-    desk.charging(2)
-    desk.bench.adcs[36].broken = True
-    desk.run(3000)
-    assert not desk.bench.evse(1).contact and desk.bench.evse(2).contact
-
-
-def test_a_contactor_that_can_not_be_written_to_leaves_state_f():
-    desk = PilotDesk()
-    desk.charging()
-    desk.bench.pins[26].broken = True
-    desk.station.open_contactors()
-    assert desk.bench.duty(1) == 0  # so the car stops by itself
-    desk.run(100)
-    assert desk.status(1) == "Faulted"
-
-
-def test_what_was_to_be_told_is_told_although_the_hardware_fails_meanwhile():
-    desk = PilotDesk()
-    evse = desk.charging()
-    desk.bench.pwms[25].broken = True  # which is needed again when the car is gone
-    evse.car.unplug()
-    desk.run(1000)
-    assert desk.station.evses[0].plugged is None and desk.status(1) == "Faulted"
-    desk.bench.pwms[25].broken = False
-    desk.run(12_000)
-    desk.charging()
-
-
-def test_a_failure_inside_a_command_is_told_after_the_command():
-    desk = PilotDesk()
-    desk.charging()
-    told = []
-    desk.station.fault = lambda now, evse_id, code: told.append(code)
-    desk.bench.pins[26].broken = True
-    desk.driver.contactor(1, False)
-    assert told == []  # the station is in the middle of an event
-    desk.driver.look()
-    assert told == ["HardwareFailure"]
-
-
-def test_a_station_that_raises_costs_the_energy_too():
-    desk = PilotDesk()
-    evse = desk.charging()
-
-    def suspended(now, evse_id):
-        raise RuntimeError("a bug")
-
-    desk.station.suspended = suspended
-    evse.car.s2 = False
-    desk.run(500)
-    assert not evse.contact and desk.driver.ports[0].outlet.fault == "HardwareFailure"
-
-
-def test_a_loop_that_was_busy_too_long_is_logged():
-    desk = PilotDesk()
-    desk.charging()
-    desk.bench.rest(500)
-    desk.run(100)
-    assert [text for level, text in desk.lines if "ms without a look" in text and level == "warning"]
-    assert desk.bench.evse(1).contact
-
-
 def test_what_is_not_watched_is_said_once():
     pins = {"pilot_pwm": 25, "pilot_adc": 36, "pilot_mv": [300, 2100], "contactor": 26, "amps": 16}
     desk = PilotDesk(pins=(pins,), evses=(("cType2",),))
@@ -392,31 +258,3 @@ def test_the_clock_may_wrap_while_a_level_is_measured():
     desk.driver.ports[0].looked = desk.bench.now()
     desk.run(1000)
     assert desk.bench.evse(1).contact
-
-
-def test_run_looks_until_it_is_cancelled():
-    desk = PilotDesk()
-    desk.bench.evse(1).car.plug()
-    naps = []
-
-    class Enough(Exception):
-        pass
-
-    async def sleep_ms(ms):
-        naps.append(ms)
-        desk.bench.rest(ms)
-        if len(naps) == 30:
-            raise Enough
-
-    had = getattr(asyncio, "sleep_ms", None)
-    asyncio.sleep_ms = sleep_ms
-    try:
-        asyncio.run(desk.driver.run())
-    except Enough:
-        pass
-    finally:
-        if had:
-            asyncio.sleep_ms = had
-        else:
-            del asyncio.sleep_ms
-    assert set(naps) == {PACE} and desk.status(1) == "Occupied"

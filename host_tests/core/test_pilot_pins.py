@@ -1,12 +1,7 @@
 """`pins` in config.json for the IEC 61851 driver: every mistake named, and what is optional left out."""
 
 from holdfast.hardware import check
-
-FULL = {"pilot_pwm": 25, "pilot_adc": 36, "pilot_mv": [300, 2100], "contactor": 26, "mirror": 27, "residual": 33,
-        "proximity": 39, "pull_up": 1000, "lock": 16, "unlock": 17, "locked": 18, "amps": 32}
-SECOND = {"pilot_pwm": 4, "pilot_adc": 37, "pilot_mv": [700, 2400], "contactor": 5, "mirror": 19, "residual": 35,
-          "amps": 16, "active_low": ["pilot_pwm", "contactor", "mirror", "residual"]}
-EVSES = (("sType2",), ("cType2",))
+from pilot_desk import EVSES, FULL, SECOND
 
 
 def refusal(changes=None, without=(), evses=EVSES, pins=None):
@@ -30,9 +25,12 @@ def test_pins_that_can_not_be_right_are_refused_by_name():
             ({"contactor": "26"}, (), "pins[0].contactor: not an integer"),
             ({"contactor": 25}, (), "pins[0]: GPIO 25 is used twice"),
             ({"contactor": 4}, (), "pins[1]: GPIO 4 is used twice"),
-            ({"pilot_mv": [2100, 300]}, (), "pins[0]: pilot_mv: under 500 mV apart"),
+            ({"pilot_mv": [2100, 300]}, (), "pins[0]: pilot_mv: under 1000 mV apart"),
+            ({"pilot_mv": [1200, 2199]}, (), "pins[0]: pilot_mv: under 1000 mV apart"),
             ({"pilot_mv": [0, 2100]}, (), "pins[0].pilot_mv[0]: out of range"),
             ({"pilot_mv": [300, 3300]}, (), "pins[0].pilot_mv[1]: out of range"),
+            ({"pull_up": 899}, (), "pins[0].pull_up: out of range"),
+            ({"pull_up": 1501}, (), "pins[0].pull_up: out of range"),
             ({"amps": 5}, (), "pins[0].amps: out of range"),
             ({"amps": 81}, (), "pins[0].amps: out of range"),
             ({}, ("pull_up",), "pins[0]: proximity needs its pull_up"),

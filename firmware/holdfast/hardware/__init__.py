@@ -1,16 +1,27 @@
 """What a charging station can touch. One module here per kind of hardware, each with a class `Hardware`.
 
-Hardware(config) is made once at power-on, with every contactor open. It offers:
+Hardware(config) is made once at power-on and opens every contactor before anything else. It offers:
 
 * `attach(station, now)`: called once before anything else, and the time to tell what is already there: a cable that is
   plugged in at power-on is reported like one that is plugged in later. `now()` gives the monotonic milliseconds.
 * `contactor(evse_id, closed)`: close or open the power path of an EVSE. The station calls it after every event that
-  changes it. The call never fails and never waits. When the station ends a sound session a driver may let the car stop
-  drawing first, for the seconds that its standard names; asked to open a second time it opens at once.
+  changes it. The call never fails and never waits. What opens because a session ends in which nothing is wrong may
+  stay closed until the car has stopped drawing, for the seconds that the driver's standard names and as long as the
+  driver looks; a faulted EVSE opens within the call.
+* `open()`: open all contactors within the call, whatever the car does: something unforeseen happened, and perhaps
+  nobody will ever look again. It never fails, and one that does not open keeps no other one closed. Before Ctrl-C,
+  a restart and the end of the program, after an exception in any task, and when `run` makes no progress.
 * `run`: a coroutine function that watches the pins for ever and never blocks for longer than a few milliseconds; None
   when the driver needs no task of its own.
-* `due`, only with `run`: the monotonic ms by which `run` will have looked again, for the watchdog to see.
+* `due`, only with `run`: the monotonic ms by which `run` will have looked again, for the watchdog to see; from
+  `attach` on.
 * `simulated`: True only if a console may pretend to be the car, the driver and the calendar; see simulated.py.
+
+EVSEs are independent: a failure inside a driver opens the contactor of the EVSE where it happened, at once, and is
+told as its fault. Only what can not be told any more, and what happens outside of a driver, opens them all.
+
+A driver notes how to switch its outputs off for board.quiet, which does so after a reset that left them as they were:
+also where the configuration is wrong, and in safe mode, when no driver is made.
 
 What happens to the hardware is told to the station, from within the event loop and never from an interrupt:
 `station.plugged(now, evse_id, connector_id)`, `unplugged(now, evse_id)`, `presented(now, id_token, type, evse_id)`,

@@ -1,19 +1,23 @@
 """Hardware with an IEC 61851-1 control pilot on each EVSE: pins, PWM and ADC of an ESP32 under the policy of outlet.py.
 
 Configured by `pins` in config.json, one object for each EVSE (see `check` for the names, boards/ for the wiring). An
-output is off until told otherwise and whenever the chip is in reset, so the wiring must make "off" of a floating pin.
-Any exception opens the contactor first, puts the pilot into state F second, and is reported third. An event loop
-can not promise milliseconds while it computes a TLS key: what must never wait belongs into a circuit beside it.
+output is off until told otherwise. Any exception opens the contactor first, puts the pilot into state F second, and is
+reported third; EVSEs do not share anything, so it concerns the one where it happened. One that can not even be
+reported ends `run`, and whatever ends `run` opens them all. An event loop can not promise milliseconds while it
+computes a TLS key: what must never wait belongs into a circuit beside it.
 """
 
 import asyncio
 
+from holdfast import board
 from holdfast.hardware.outlet import Outlet
 from holdfast.hardware.pilot import OFF, cable
 from holdfast.payload import PROPERTY, array_of, boolean, integer_between, object_of, one_of
 
 PACE = 20  # ms between two looks
 SUPPLY = 3300  # mV on the far side of the pull-up of the proximity contact
+LATE = 10_000  # ms without a look after which the watchdog is not fed any more
+FAILURE = "HardwareFailure"
 
 # Every pin by its name in the configuration.
 _OUTPUTS = ("contactor", "lock", "unlock")
@@ -31,8 +35,9 @@ def check(pins, evses):
     """
     millivolts = integer_between(150, 2450)  # where ADC.ATTN_11DB is linear (MicroPython, quickref for the ESP32)
     names = _NEEDED + _OUTPUTS[1:] + _INPUTS + ("proximity",)
+    # With such a pull-up a contact that is open or shorted, which the ADC sees as 2450 and 150 mV, is no cable's.
     fields = ["pilot_mv", array_of(millivolts, 2, 2), "amps", integer_between(6, 80),
-              "pull_up?", integer_between(100, 10_000), "ventilation?", boolean, "active_low?",
+              "pull_up?", integer_between(900, 1500), "ventilation?", boolean, "active_low?",
               array_of(one_of(" ".join(names)))]
     for name in names:
         fields += [name if name in _NEEDED else name + "?", integer_between(0, 48)]
@@ -46,8 +51,8 @@ def check(pins, evses):
         wrong = None
         if len(evses[index]) > 1:
             wrong = "a pilot serves one connector"
-        elif positive - negative < 500:
-            wrong = "pilot_mv: under 500 mV apart"
+        elif positive - negative < 1000:  # the 1 V between two states (table A.4) is 42 mV then
+            wrong = "pilot_mv: under 1000 mV apart"
         elif ("proximity" in entry) != ("pull_up" in entry):
             wrong = "proximity needs its pull_up"
         elif not ("lock" in entry) == ("unlock" in entry) == ("locked" in entry):
@@ -62,25 +67,30 @@ def check(pins, evses):
 
 
 class _Port:
-    """The pins of one EVSE and its Outlet."""
+    """The pins of one EVSE and its Outlet. The outputs are switched off at once, the rest is up to `begin`."""
 
     def __init__(self, machine, clock, evse_id, pins):
         self.id = evse_id
         self.pins = pins
         self.outlet = Outlet(pins["amps"], pins.get("ventilation"))
         self.looked = 0  # when
+        self.error = None  # that the log is still to be told
         self.events = []  # what the station is still to be told, as Outlet.look returns it
         self.tripped = False  # by the interrupt of the residual-current monitor
         self._clock = clock
         self._wires = {}  # name: (Pin, is it on when low)
-        for name in _OUTPUTS + _INPUTS:  # the contactor is the first thing that is made sure
+        for name in _OUTPUTS:
             if name in pins:
                 low = self._is_low(name)
-                pin = machine.Pin(pins[name])
-                if name in _OUTPUTS:
-                    pin.init(machine.Pin.OUT, value=int(low))
-                else:
-                    pin.init(machine.Pin.IN)
+                self._wires[name] = machine.Pin(pins[name], machine.Pin.OUT, value=int(low)), low
+
+    def begin(self, machine):
+        """Take the other pins."""
+        pins = self.pins
+        for name in _INPUTS:
+            if name in pins:
+                low = self._is_low(name)
+                pin = machine.Pin(pins[name], machine.Pin.IN)
                 self._wires[name] = pin, low
                 if name == "residual":
                     pin.irq(self._trip, machine.Pin.IRQ_FALLING if low else machine.Pin.IRQ_RISING)
@@ -88,6 +98,11 @@ class _Port:
                       for name in ("pilot_adc", "proximity") if name in pins]
         self._duty = OFF
         self._pwm = machine.PWM(machine.Pin(pins["pilot_pwm"]), freq=1000, duty_u16=self._u16(OFF))
+
+    def quiet(self):
+        """How to switch everything off, as board.quiet wants it."""
+        return bytes([self.pins[name] | self._is_low(name) << 7 for name in _OUTPUTS + ("pilot_pwm",)
+                      if name in self.pins])
 
     def _is_low(self, name):
         return name in self.pins.get("active_low", ())
@@ -108,8 +123,8 @@ class _Port:
 
     def _trip(self, pin):
         # Called by the scheduler between two bytecodes: sooner than the next look.
-        self.open()
         self.tripped = True
+        self.open()
 
     def open(self):
         """Open the contactor."""
@@ -137,7 +152,7 @@ class _Port:
     def look(self, now):
         """Read everything, and let the outlet judge it."""
         high, low = self._levels()
-        rating = self.outlet.limit
+        rating = 80  # a cable that is attached belongs to the installation
         if len(self._adcs) > 1:
             mv = self._adcs[1].read_uv() // 1000
             rating = cable(mv * self.pins["pull_up"] // (SUPPLY - mv)) if mv < SUPPLY else None
@@ -188,11 +203,17 @@ class Hardware:
             import machine
         self._station = self._now = None
         self.ports = [_Port(machine, clock, index + 1, pins) for index, pins in enumerate(config.pins)]
+        outputs = b"".join([port.quiet() for port in self.ports])
+        if board.blob(board.OUTPUTS) != outputs:
+            board.blob(board.OUTPUTS, outputs)
+        for port in self.ports:
+            port.begin(machine)
 
     def attach(self, station, now):
         """The first looks will find what is plugged in."""
         self._station = station
         self._now = now
+        self.due = now() + LATE
         for port in self.ports:
             port.looked = now()
             for name in ("mirror", "residual"):
@@ -200,14 +221,22 @@ class Hardware:
                     station.log("warning", "EVSE %d has no %s input" % (port.id, name))
 
     def contactor(self, evse_id, closed):
-        """Permit or forbid energy. Opening does not wait, but for a car that may stop drawing first; see outlet.py."""
+        """Permit or forbid energy. Where nothing is wrong the car may stop drawing before it opens; see outlet.py."""
         port = self.ports[evse_id - 1]
-        evse = self._station and self._station.evses[evse_id - 1]
         try:
-            port.outlet.permit(closed, evse and evse.fault is None and not _offered(evse))
+            port.outlet.permit(closed, self._station.evses[evse_id - 1].fault is None)
             port.obey()
         except Exception as error:  # noqa: BLE001 -- opening must not fail
             self._fail(port, error)
+
+    def open(self):
+        """Open all contactors at once."""
+        for port in self.ports:
+            try:
+                port.outlet.stop(port.looked)
+                port.obey()
+            except Exception as error:  # noqa: BLE001 -- the other contactors are to open as well
+                self._fail(port, error)
 
     def look(self):
         """Look once at every EVSE."""
@@ -228,27 +257,34 @@ class Hardware:
 
     async def run(self):
         """Look again and again."""
-        while True:
-            self.look()
-            self.due = self._now() + 10_000
-            await asyncio.sleep_ms(PACE)
+        try:
+            while True:
+                self.look()
+                self.due = self._now() + LATE
+                await asyncio.sleep_ms(PACE)
+        finally:  # nobody looks any more
+            self.open()
 
     def _tell(self, port):
+        if port.error:
+            error = port.error
+            port.error = None
+            self._station.log("error", "EVSE %d hardware: %r" % (port.id, error))
+        port.events += port.outlet.report()
         while port.events:
             event = port.events.pop(0)
             getattr(self._station, event[0])(self._now(), port.id, *event[1:])
 
     def _fail(self, port, error):
-        # The station is told later: it may be in the middle of an event.
-        port.outlet.fail(port.looked, "HardwareFailure")
+        # The station is told later: it may be in the middle of an event, and other contactors may have to open first.
+        first = port.outlet.fault != FAILURE
+        port.outlet.fail(port.looked, FAILURE)
         try:
             port.obey()
         except Exception as again:  # noqa: BLE001 -- it did what still could be done
             error = again
-        news = port.outlet.report()
-        if news:  # the first time
-            self._station.log("error", "EVSE %d hardware: %r" % (port.id, error))
-        port.events += news
+        if first:
+            port.error = error
 
 
 def _offered(evse):

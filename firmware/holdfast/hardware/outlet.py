@@ -2,15 +2,19 @@
 
 It promises: the contactor is closed only while the car is in state C (or D where there is ventilation), the pilot has
 PWM, the station permits energy, the diode was seen, the plug is locked and nothing is faulted; it opens `QUICK` after
-the car leaves C. The one exception is the standard's own (sequence 10.2): when the station ends a sound session, PWM
-stops at once and the car gets up to `PATIENCE` to stop drawing. Every doubt is a fault: open, then state F.
+the car leaves C. The one exception is the standard's own (sequences 9.1 to 10.2): when the station ends a session in
+which nothing is wrong, PWM stops at once and the car gets up to `PATIENCE` to stop drawing. Every doubt is a fault:
+open, then state F.
 """
 
 from holdfast.hardware.pilot import NEGATIVE, OFF, UNAVAILABLE, duty, state
 
 QUICK = 40  # ms outside C and D until the contactor opens; 100 with its own release time (sequences 2.2 and 8.1)
 STEADY = 200  # ms that a state must last to be believed
+COOL = 2000  # ms between opening and closing again: arcs, welds found first, and still inside the 3 s of sequence 4
+CALM = 60_000  # ms without PWM after something unforeseen; what happens again and again must not wear the contactor
 PATIENCE = 6000  # ms in C1 until the contactor opens under load (sequence 10.2: at least 6 s)
+SLOW = 5000  # ms between two changes of the duty cycle: as long as a car may take to follow one (sequence 6)
 DOUBT = 300  # ms without the negative half of PWM, without a cable rating, or until a contactor follows
 PULSE = 500  # ms of lock motor
 REST = 300  # ms between two pulses
@@ -24,7 +28,8 @@ class Outlet:
 
     Orders to the driver, to be obeyed after every call: `closed` (contactor), `duty` (per mille, see pilot.py),
     `motor` (1 locks, -1 unlocks, 0 rests). From the driver: `offered`, whether the station would give energy if the car
-    asked. `limit` (A) may be changed at any time; below 6 A it is a pause.
+    asked. `limit` (A) may be changed at any time; below 6 A it is a pause. A car that draws hears of it after `SLOW` at
+    the most.
     """
 
     def __init__(self, amps, ventilation=False):
@@ -45,31 +50,38 @@ class Outlet:
         self._negative = 0  # when the low level of PWM last was right
         self._diode = False  # it was, since PWM is on
         self._agreed = 0  # when contactor and mirror contact last agreed
-        self._rating = 0  # A of the cable, when it was last readable
-        self._rated = 0
-        self._lock = False  # what the motor is working for
-        self._tries = 0
+        self._used = self._calm = 0  # when it was last closed, until when there is no energy whatever happens
+        self._changed = 0  # when the duty cycle last did
+        self._cable = self._rating = 0  # A of the cable: as last read, as believed
+        self._rated = 0  # when it was last readable
+        self._tries = 0  # pulses of the motor so far
         self._until = 0  # end of what the motor or, in a fault, the pilot is doing
         self._pulse = 0
 
-    def permit(self, closed, ending=False):
-        """The station commands the contactor. `ending`: it ends a sound session, so the car may stop drawing first.
-
-        Only the first such command may wait; whoever repeats it means it.
-        """
-        if not closed:
-            if not (ending and self.permitted):
-                self.closed = False
-            if not (self._suspended or self.fault):
-                self.duty = OFF  # sequence 9.1
+    def permit(self, closed, patient=True):
+        """The station commands the contactor. `patient`: it may stay closed until the car has stopped drawing."""
+        if not patient:
+            self.closed = False
+        if not (closed or self._suspended or self.fault):
+            self.duty = OFF  # sequence 9.1
         self.permitted = closed and self.fault is None
+
+    def stop(self, now):
+        """Something unforeseen happened elsewhere: open, and whatever comes, give no energy for a while.
+
+        Perhaps nobody will ever look again, so nothing is left that must be switched off later.
+        """
+        self.closed = self.permitted = False
+        if self.fault is None:
+            self.duty = OFF
+        self.motor = 0
+        self._calm = now + CALM
 
     def fail(self, now, code):
         """Something is wrong: open, state F, and the station must begin anew."""
         self.closed = self.permitted = False
         self.duty = UNAVAILABLE
         self.motor = 0
-        self.state = ""
         self.fault = code
         self._until = now + HOLD
 
@@ -85,13 +97,14 @@ class Outlet:
         if seen != self._seen:
             self._seen = seen
             self._since = now
+        if self.closed:
+            self._used = now
         steady = now - self._since >= STEADY
         live = seen == "C" or seen == "D" and self._ventilation
         if live:
             self._live = now
         elif self.closed and now - self._live >= QUICK:  # sequences 2.2, 8.1 and 12
             self.closed = False
-            self.state = ""  # to be believed anew, also if it is C again
         if residual and self.fault is None:
             self.fail(now, "GroundFault")
         if contact is None or contact == self.closed:
@@ -103,19 +116,22 @@ class Outlet:
 
         events = []
         # Judged before the car's new state: the station permits what it is told of here only afterwards.
-        wanted = self.offered and (self.permitted or self._suspended) and self.limit >= 6
+        wanted = self.offered and (self.permitted or self._suspended) and self.limit >= 6 and now >= self._calm
         if steady and seen != self.state:
             self._enter(now, seen, events)
         wanted = wanted and self._plugged
         self._check(now, low, cable, wanted)
         secured = self._secure(now, wanted or self.closed or contact is True, locked)
         if self.fault is None:
-            if wanted and self.permitted:
+            if wanted:
                 self._ending = now
             elif self.closed and now - self._ending >= PATIENCE:
                 self.closed = False
-            self.duty = duty(min(self.limit, self._rating)) if wanted and secured else OFF
-            if self.duty != OFF and self.permitted and self._diode and live and seen == self.state:
+            offer = duty(min(self.limit, self._rating)) if wanted and secured else OFF
+            if offer != self.duty and (not self.closed or OFF in (offer, self.duty) or now - self._changed >= SLOW):
+                self.duty = offer
+                self._changed = now
+            if self.duty != OFF and self.permitted and self._diode and live and steady and now - self._used >= COOL:
                 self.closed = True  # sequence 4: within 3 s of state C2
         return events + self.report()
 
@@ -132,6 +148,7 @@ class Outlet:
         if seen == "A":
             if self._plugged:
                 self._plugged = self._suspended = self.permitted = False
+                self._cable = self._rating = 0  # the next one may be another
                 events.append(("unplugged",))
             return
         if seen > "D":
@@ -157,7 +174,11 @@ class Outlet:
         elif now - self._negative > DOUBT:
             self.fail(now, "DiodeMissing")
         if cable:
-            self._rating = cable
+            # One reading alone may be a spike. A rating between two steps (table B.2) is the lower one for all of the
+            # session: a car that draws is never offered more.
+            rating = max(cable, self._cable)
+            self._cable = cable
+            self._rating = rating if self.duty == OFF else min(rating, self._rating)
         if cable or not wanted:
             self._rated = now
         elif now - self._rated > DOUBT:
@@ -170,8 +191,7 @@ class Outlet:
         if self.closed and not locked:
             self.fail(now, "ConnectorLockFailure")
             return False
-        if locked == wanted or wanted != self._lock:
-            self._lock = wanted
+        if locked == wanted:
             self.motor = self._tries = self._pulse = 0
         elif now >= self._pulse:
             if self.motor:
@@ -183,7 +203,7 @@ class Outlet:
                 self._pulse = now + PULSE
             elif self.fault is None:
                 self.fail(now, "ConnectorLockFailure")
-        return locked and wanted
+        return locked
 
     def _recover(self, now, gone, contact, residual, locked):
         # A fault is over when its cause is, and the car is unplugged: state F does not show that, so +12 V is put on
@@ -192,7 +212,6 @@ class Outlet:
         self._secure(now, contact is True, locked)
         if self.duty and gone and not (residual or contact or locked):
             self.fault = None
-            self.duty = OFF
             self._enter(now, "A", events)
         elif now >= self._until:
             self.duty = UNAVAILABLE if self.duty else OFF

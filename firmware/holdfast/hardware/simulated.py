@@ -25,6 +25,10 @@ class Hardware:
         """Close or open the power path."""
         self.closed[evse_id - 1] = closed
 
+    def open(self):
+        """Open all power paths."""
+        self.closed = [False for _ in self.closed]
+
     def commands(self):
         """(name, usage, handler) for the console; a handler gets the time and the words that the usage names."""
         station = self._station
