@@ -125,8 +125,19 @@ def _failed(number):
 
 
 def _boot(mount, choose, failed):
+    import sys
+
     from flashbdev import bdev
 
+    try:
+        # Before anything that takes time, and as the frozen agent does it: one from ROMFS may be what went wrong.
+        from holdfast import board
+
+        board.quiet()
+    except (AttributeError, ImportError, OSError, ValueError):
+        pass
+    for name in [name for name in sys.modules if name.startswith("holdfast")]:
+        del sys.modules[name]
     trouble = "; ".join([text for text in (bdev and mount(bdev), choose(failed)) if text])
     if trouble:
         print("holdfast: " + trouble)

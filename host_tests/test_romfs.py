@@ -241,6 +241,16 @@ def test_a_damaged_slot_leaves_the_older_agent_and_is_told(board, offset):
     assert "in ROMFS is damaged" in trouble
 
 
+def test_the_outputs_are_switched_off_by_the_frozen_agent_before_another_is_looked_for(make_board):
+    files = {"holdfast/__init__.py": b"", "holdfast/board.py": b"def quiet():\n print('quiet 0')\n", "boot.py": b""}
+    board = make_board(romfs=b"", frozen=image.frozen_image({**files, "main.py": b"from holdfast import board\n"
+                                                                                b"board.quiet()\n"}))
+    at_repl(board)
+    assert "quiet 0\r\nquiet 0\r\n" in board.transcript
+    put(board, {**files, "holdfast/board.py": b"def quiet():\n print('quiet 1')\n"})
+    assert "quiet 0\r\nquiet 1\r\n" in boots(board)
+
+
 def test_two_damaged_slots_leave_the_frozen_agent(board):
     put(board, agent(1))
     put(board, agent(2))
