@@ -1,4 +1,4 @@
-"""The whole agent on real MicroPython with the IEC 61851 driver: whatever ends a charge ends it with open contactors."""
+"""The whole agent on real MicroPython with the IEC 61851 driver: what ends a charge leaves the contactor open."""
 
 import json
 import os

@@ -44,6 +44,24 @@ def test_a_car_makes_the_states_that_the_standard_says():
     assert car.pilot(-12_000) > pilot.NEGATIVE  # without S2 the bridged diode shows least
 
 
+def test_a_car_with_the_worst_resistors_that_are_allowed_makes_the_same_states():
+    for r3, r2 in ((1870, 1300), (4610, 1300), (2740, 909), (2740, 1723)):
+        for source in (11_400, 12_600):  # +- 5 %
+            car = Vehicle()
+            car.r3 = r3
+            car.r2 = r2
+            assert pilot.state(car.pilot(source)) == "A"
+            car.plug()
+            if r2 == 1300:
+                assert pilot.state(car.pilot(source)) == "B", (r3, source)
+            car.s2 = True
+            if r3 == 2740:
+                assert pilot.state(car.pilot(source)) == "C", (r2, source)
+            assert car.pilot(-source) <= pilot.NEGATIVE
+            car.diode = False
+            assert car.pilot(-source) > pilot.NEGATIVE, (r3, r2, source)
+
+
 def test_a_wire_to_earth_is_an_error_with_the_80_ohm_of_the_standard_s_test():
     car = Vehicle()
     for short in (1, 80, 120):
@@ -72,6 +90,11 @@ def test_a_duty_cycle_never_offers_more_than_asked_and_hardly_less():
 def test_less_than_a_car_can_take_is_no_offer():
     for amps in (-1, 0, 1, 5):
         assert pilot.duty(amps) == pilot.OFF
+
+
+def test_no_limit_announces_digital_communication():
+    for amps in range(-10, 200):
+        assert pilot.duty(amps) == pilot.OFF or 100 <= pilot.duty(amps) <= 960  # it is 3 to 7 %
 
 
 def test_more_than_the_standard_has_is_80_amperes():

@@ -8,6 +8,12 @@ from holdfast.hardware import outlet, pilot
 from pilot_wire import PACE, Wire
 
 
+def test_nothing_is_closed_offered_or_driven_before_the_first_look():
+    order = outlet.Outlet(32)
+    assert (order.closed, order.duty, order.motor) == (False, pilot.OFF, 0)
+    assert not order.offered and not order.permitted and order.fault is None
+
+
 def test_sequence_1_1_a_car_is_plugged_in_and_gets_no_pwm_by_itself():
     wire = Wire()
     wire.wait(1000)

@@ -33,7 +33,7 @@ def refused(desk, *words):
 def test_every_driver_that_can_be_configured_exists():
     for name in DRIVERS.split():
         hardware = __import__("holdfast.hardware." + name, None, None, ["Hardware"]).Hardware
-        for part in ("attach", "contactor", "run", "simulated"):
+        for part in ("attach", "contactor", "open", "run", "simulated"):
             assert hasattr(hardware, part)
 
 
@@ -53,6 +53,18 @@ def test_a_charging_session_closes_and_opens_the_contactor():
     assert desk.simulated.closed == [True, False]
     desk.do("unplug", 1)
     assert desk.simulated.closed == [False, False]
+
+
+def test_something_unforeseen_opens_all_contactors_until_the_next_event():
+    desk = SimulatedDesk()
+    for evse_id in (1, 2):
+        desk.do("plug", evse_id)
+        desk.do("swipe", "DEADBEEF42", "ISO14443", evse_id)
+    assert desk.simulated.closed == [True, True]
+    desk.station.open_contactors()
+    assert desk.simulated.closed == [False, False]
+    desk.do("unplug", 1)
+    assert desk.simulated.closed == [False, True]
 
 
 def test_a_pausing_car_opens_the_contactor_until_it_goes_on():

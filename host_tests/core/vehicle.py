@@ -5,15 +5,14 @@ The circuit is that of IEC 61851-1 annex A: the station feeds +12 V or -12 V thr
 """
 
 SOURCE_OHMS = 1000
-R3 = 2740
-R2 = 1300
 R2_VENTILATION = 270
 DIODE_DROP = 700
 
 
 class Vehicle:
     """`plugged`, `s2` (wants energy), `ventilation` (wants it with ventilation) and `cable` (Ohm from PP to PE, None:
-    open) may be set at any time; so may what is broken: `diode` (False: bridged), `short` (Ohm from CP to PE)."""
+    open) may be set at any time; so may what is broken: `diode` (False: bridged), `short` (Ohm from CP to PE). `r3` and
+    `r2`: its resistors, in Ohm."""
 
     def __init__(self):
         self.plugged = False
@@ -22,6 +21,8 @@ class Vehicle:
         self.diode = True
         self.short = None
         self.cable = 220
+        self.r3 = 2740
+        self.r2 = 1300
 
     def plug(self, s2=False):
         self.plugged = True
@@ -37,9 +38,9 @@ class Vehicle:
         without = int(source / (1 + SOURCE_OHMS * leak))  # no current through the diode
         if not self.plugged:
             return without
-        siemens = 1 / R3
+        siemens = 1 / self.r3
         if self.s2:
-            siemens += 1 / (R2_VENTILATION if self.ventilation else R2)
+            siemens += 1 / (R2_VENTILATION if self.ventilation else self.r2)
         drop = DIODE_DROP if self.diode else 0
         if self.diode and without <= drop:
             return without

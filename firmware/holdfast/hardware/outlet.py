@@ -119,7 +119,6 @@ class Outlet:
         wanted = self.offered and (self.permitted or self._suspended) and self.limit >= 6 and now >= self._calm
         if steady and seen != self.state:
             self._enter(now, seen, events)
-        wanted = wanted and self._plugged
         self._check(now, low, cable, wanted)
         secured = self._secure(now, wanted or self.closed or contact is True, locked)
         if self.fault is None:
@@ -148,7 +147,7 @@ class Outlet:
         if seen == "A":
             if self._plugged:
                 self._plugged = self._suspended = self.permitted = False
-                self._cable = self._rating = 0  # the next one may be another
+                self._cable = self._rating = 0  # nothing is offered any more, and the next one may be another
                 events.append(("unplugged",))
             return
         if seen > "D":
