@@ -8,6 +8,7 @@ from holdfast.blocks.types import id_token
 from holdfast.clock import rfc3339
 from holdfast.console import LINE
 from holdfast.log import masked, printable
+from holdfast.payload import fault_of
 
 _NUMBERS = ("EVSE", "EVSE|any", "CONNECTOR", "MINUTES", "ID", "N", "+SECONDS")
 
@@ -139,7 +140,7 @@ class Commands:
         return lines
 
     def _reserve(self, now, evse_id, token, minutes, token_type="ISO14443", reservation_id=None):
-        fault = id_token({"idToken": token, "type": token_type})
+        fault = fault_of(id_token, {"idToken": token, "type": token_type})
         if fault:
             raise ValueError("%s: %s" % fault[1:])
         if not 1 <= minutes <= 525600 or not 0 <= (reservation_id or 0) <= 0x7FFFFFFF:

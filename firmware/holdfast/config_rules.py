@@ -3,12 +3,11 @@
 Imported once at power-on, by `config.load`, which lets go of it again: nobody asks twice.
 """
 
-from holdfast import device_model
-from holdfast.blocks.types import connector_type
+from holdfast import device_model, payload
 from holdfast.config import layout, split_url
 from holdfast.hardware import DRIVERS
 from holdfast.hardware import check as check_pins
-from holdfast.payload import PROPERTY, anything, array_of, integer_between, object_of, one_of
+from holdfast.reservations import CONNECTOR_TYPES
 
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-_=+|@."
 
@@ -17,7 +16,7 @@ def _expect(expectation, right):
     # A checker that says what is wanted: `right(value)` is true for a good value.
     def check(value):
         if not right(value):
-            return (PROPERTY, "", expectation)
+            return (payload.PROPERTY, "", expectation)
 
     return check
 
@@ -37,7 +36,7 @@ def _csms_url(value):
     try:
         split_url(value if type(value) is str else "")
     except ValueError as error:
-        return (PROPERTY, "", str(error))
+        return (payload.PROPERTY, "", str(error))
 
 
 def _network(value):
@@ -48,12 +47,12 @@ def _network(value):
 
 def _variables(value):
     if type(value) is not dict:
-        return (PROPERTY, "", "not an object")
+        return (payload.PROPERTY, "", "not an object")
     for name in value:
         # Every value of the device model is a string, numbers too.
         wrong = "not a string" if type(value[name]) is not str else device_model.check_initial(name, value[name])
         if wrong:
-            return (PROPERTY, name, wrong)
+            return (payload.PROPERTY, name, wrong)
 
 
 _WANTED = ("", "password", "password ca_certificate", "ca_certificate client_certificate client_key")
@@ -76,11 +75,12 @@ def _security(values):
 
 def fault_of(values):
     """What is wrong with parsed values: (path of the field, text), or None. Fills in `security_profile`."""
-    connectors = array_of(_expect("not a connector type of OCPP 2.0.1", lambda value: not connector_type(value)), 1, 4)
-    fault = object_of(
+    connector = _expect(
+        "not a connector type of OCPP 2.0.1", lambda value: not payload.fault_of(CONNECTOR_TYPES, value))
+    fault = payload.fault_of((
         "station_id", _expect("not 1 to 48 letters, digits or characters of *-_=+|@.", _station_id),
         "csms_url", _csms_url,
-        "security_profile?", integer_between(0, 3),
+        "security_profile?", payload.integer_between(0, 3),
         "password?", _text(16, 64),
         "ca_certificate?", _text(1, 64),
         "client_certificate?", _text(1, 64),
@@ -88,17 +88,17 @@ def fault_of(values):
         "vendor_name?", _text(1, 50),  # the lengths of ChargingStationType in BootNotificationRequest
         "model?", _text(1, 20),
         "serial_number?", _text(1, 25),
-        "evses", array_of(object_of("connectors", connectors), 1, 8),
-        "hardware?", _expect("not one of: " + DRIVERS, lambda value: not one_of(DRIVERS)(value)),
-        "pins?", anything,  # for the driver to judge, below
+        "evses", [("connectors", [connector, 1, 4]), 1, 8],
+        "hardware?", _expect("not one of: " + DRIVERS, lambda value: not payload.fault_of(DRIVERS, value)),
+        "pins?", lambda value: None,  # for the driver to judge, below
         "message_limit?", _expect("not an integer from 1024 to 65536",
                                   lambda value: type(value) is int and 1024 <= value <= 65536),
         "network?", _network,
         "watchdog?", _expect("not 0 (off) or 10 to 300 seconds",  # a TLS handshake takes some
                              lambda value: type(value) is int and (value == 0 or 10 <= value <= 300)),
-        "web?", object_of("button?", integer_between(0, 48), "minutes?", integer_between(1, 1440)),
+        "web?", ("button?", payload.integer_between(0, 48), "minutes?", payload.integer_between(1, 1440)),
         "variables?", _variables,
-    )(values)
+    ), values)
     if fault:
         return fault[1], fault[2]
     fault = _security(values)

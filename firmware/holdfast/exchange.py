@@ -6,6 +6,7 @@ the rule of its message before its handler sees it, an answer against its rule b
 
 from holdfast import outbox, rpc
 from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
+from holdfast.payload import fault_of
 
 _BLOCKS = (provisioning, authorization, transactions, availability, reservation, security)
 
@@ -92,7 +93,7 @@ class Exchange:
         message = self._sent
         self._sent = None
         if error is None:
-            fault = _rule(1, message.action)[1](payload)
+            fault = fault_of(_rule(1, message.action)[1], payload)
             if fault is None:
                 message.on_result(message.about, now, payload, None)
                 return
@@ -113,7 +114,7 @@ class Exchange:
             raise rpc.CallError("NotImplemented", "unknown action")
         if self.registration == "Pending" and action not in _WHILE_PENDING.split():
             raise rpc.CallError("SecurityError", "registration is pending")
-        fault = found[1](payload)
+        fault = fault_of(found[1], payload)
         if fault:
             raise rpc.CallError(fault[0], "%s: %s" % (fault[1] or "payload", fault[2]))
         return found[2](self, now, payload)

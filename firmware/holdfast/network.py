@@ -4,7 +4,7 @@ The driver is told not to try again by itself: it would do so for ever, and neve
 `step` is called about every second. Imported only where config.json has a `network`.
 """
 
-from holdfast.payload import PROPERTY, boolean, integer_between, object_of, one_of, text
+from holdfast.payload import PROPERTY, boolean, fault_of, integer_between
 
 PATIENCE = 20_000  # ms for an access point and its DHCP server
 LONGEST = 60_000  # ms between attempts
@@ -39,12 +39,12 @@ def check(value):
     "power", "ref_clk", "ref_clk_out"}}, numbers of pins, the last three as the board needs them.
     """
     pin = integer_between(0, 48)
-    fault = object_of(
-        "wifi?", object_of("ssid", _ssid, "password?", _key),
-        "ethernet?", object_of("mdc", pin, "mdio", pin, "phy_type", one_of(_PHYS), "phy_addr", integer_between(0, 31),
-                               "power?", pin, "ref_clk?", pin, "ref_clk_out?", boolean),
-        "time_server?", text(64),
-    )(value)
+    fault = fault_of((
+        "wifi?", ("ssid", _ssid, "password?", _key),
+        "ethernet?", ("mdc", pin, "mdio", pin, "phy_type", _PHYS, "phy_addr", integer_between(0, 31),
+                      "power?", pin, "ref_clk?", pin, "ref_clk_out?", boolean),
+        "time_server?", 64,
+    ), value)
     if not fault and ("wifi" in value) == ("ethernet" in value):
         fault = (PROPERTY, "", "wants either wifi or ethernet")
     return fault

@@ -10,16 +10,8 @@ from holdfast.blocks import transactions
 from holdfast.blocks.reservation import consume, token_of
 from holdfast.blocks.types import id_token_info
 from holdfast.log import masked
-from holdfast.payload import object_of, one_of
 from holdfast.reservations import same_token
 from holdfast.transactions import Authorization
-
-AUTHORIZE_RESPONSE = object_of(
-    "idTokenInfo", id_token_info,
-    "certificateStatus?", one_of(
-        "Accepted SignatureError CertificateExpired CertificateRevoked NoCertificateAvailable CertChainError"
-        " ContractCancelled"),
-)
 
 
 def present(station, now, evse, token):
@@ -120,4 +112,10 @@ def withdraw(station, now, evse, trigger, reason, token=None):
 
 
 REQUESTS = ()
-RESPONSES = (("Authorize", AUTHORIZE_RESPONSE),)
+RESPONSES = (
+    ("Authorize", (
+        "idTokenInfo", id_token_info,
+        "certificateStatus?", "Accepted SignatureError CertificateExpired CertificateRevoked NoCertificateAvailable"
+                              " CertChainError ContractCancelled",
+    )),
+)

@@ -5,8 +5,8 @@ Statuses are compared with what was last told, once after each event, so every c
 
 from holdfast import outbox
 from holdfast.blocks.reservation import storage_reason
-from holdfast.blocks.types import empty, evse
-from holdfast.payload import date_time, object_of, one_of
+from holdfast.blocks.types import evse
+from holdfast.payload import date_time
 
 RECORD = "availability"
 
@@ -113,12 +113,12 @@ def load(station, data):
 
 
 REQUESTS = (
-    ("ChangeAvailability", object_of(
-        "operationalStatus", one_of("Inoperative Operative"),
+    ("ChangeAvailability", (
+        "operationalStatus", "Inoperative Operative",
         "evse?", evse,
     ), change_availability),
 )
 RESPONSES = (
-    ("StatusNotification", empty),
-    ("Heartbeat", object_of("currentTime", date_time)),
+    ("StatusNotification", ()),
+    ("Heartbeat", ("currentTime", date_time)),
 )

@@ -4,56 +4,54 @@ Apart from the other types because it is the largest of them and most stations n
 `holdfast.blocks.types.charging_profile` loads it when the first profile arrives.
 """
 
-from holdfast.blocks.types import text_36
-from holdfast.payload import array_of, date_time, integer, integer_between, number, object_of, one_of, text
+from holdfast.payload import date_time, integer, integer_between, number
 
-_CONSUMPTION_COST = object_of(
+_CONSUMPTION_COST = (
     "startValue", number,
-    "cost", array_of(object_of(
-        "costKind", one_of("CarbonDioxideEmission RelativePricePercentage RenewableGenerationPercentage"),
+    "cost", [(
+        "costKind", "CarbonDioxideEmission RelativePricePercentage RenewableGenerationPercentage",
         "amount", integer,
         "amountMultiplier?", integer,
-    ), maximum=3),
+    ), 1, 3],
 )
 
-_SALES_TARIFF = object_of(
+_SALES_TARIFF = (
     "id", integer,
-    "salesTariffDescription?", text(32),
+    "salesTariffDescription?", 32,
     "numEPriceLevels?", integer,
-    "salesTariffEntry", array_of(object_of(
-        "relativeTimeInterval", object_of(
+    "salesTariffEntry", [(
+        "relativeTimeInterval", (
             "start", integer,
             "duration?", integer,
         ),
         "ePriceLevel?", integer_between(0, 0x7FFFFFFF),
-        "consumptionCost?", array_of(_CONSUMPTION_COST, maximum=3),
-    ), maximum=1024),
+        "consumptionCost?", [_CONSUMPTION_COST, 1, 3],
+    ), 1, 1024],
 )
 
-_CHARGING_SCHEDULE = object_of(
+_CHARGING_SCHEDULE = (
     "id", integer,
     "startSchedule?", date_time,
     "duration?", integer,
-    "chargingRateUnit", one_of("W A"),
-    "chargingSchedulePeriod", array_of(object_of(
+    "chargingRateUnit", "W A",
+    "chargingSchedulePeriod", [(
         "startPeriod", integer,
         "limit", number,
         "numberPhases?", integer,
         "phaseToUse?", integer,
-    ), maximum=1024),
+    ), 1, 1024],
     "minChargingRate?", number,
     "salesTariff?", _SALES_TARIFF,
 )
 
-CHARGING_PROFILE = object_of(
+CHARGING_PROFILE = (
     "id", integer,
     "stackLevel", integer,
-    "chargingProfilePurpose", one_of("ChargingStationExternalConstraints ChargingStationMaxProfile TxDefaultProfile "
-                                     "TxProfile"),
-    "chargingProfileKind", one_of("Absolute Recurring Relative"),
-    "recurrencyKind?", one_of("Daily Weekly"),
+    "chargingProfilePurpose", "ChargingStationExternalConstraints ChargingStationMaxProfile TxDefaultProfile TxProfile",
+    "chargingProfileKind", "Absolute Recurring Relative",
+    "recurrencyKind?", "Daily Weekly",
     "validFrom?", date_time,
     "validTo?", date_time,
-    "chargingSchedule", array_of(_CHARGING_SCHEDULE, maximum=3),
-    "transactionId?", text_36,
+    "chargingSchedule", [_CHARGING_SCHEDULE, 1, 3],
+    "transactionId?", 36,
 )

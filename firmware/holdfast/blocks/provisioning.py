@@ -3,7 +3,7 @@
 from holdfast import __version__, outbox
 from holdfast.blocks import availability, transactions
 from holdfast.blocks.types import status_info
-from holdfast.payload import date_time, integer, object_of, one_of
+from holdfast.payload import date_time, integer
 
 # How long to wait before the next BootNotification where the CSMS names no interval, or does not answer (B02.FR.08).
 _OWN_INTERVAL = 30
@@ -72,13 +72,13 @@ def load(station, data):
 
 
 REQUESTS = (
-    ("Reset", object_of("type", one_of("Immediate OnIdle"), "evseId?", integer), reset),
+    ("Reset", ("type", "Immediate OnIdle", "evseId?", integer), reset),
 )
 RESPONSES = (
-    ("BootNotification", object_of(
+    ("BootNotification", (
         "currentTime", date_time,
         "interval", integer,
-        "status", one_of("Accepted Pending Rejected"),
+        "status", "Accepted Pending Rejected",
         "statusInfo?", status_info,
     )),
 )

@@ -3,18 +3,8 @@
 from holdfast.authorization import ASK, CLAIM, CLOSED, choose, verdict
 from holdfast.blocks.authorization import ask, grant, withdraw
 from holdfast.blocks.reservation import token_of
-from holdfast.blocks.types import charging_profile, id_token, text_36
-from holdfast.payload import integer, object_of
-
-REQUEST_START_TRANSACTION = object_of(
-    "evseId?", integer,
-    "groupIdToken?", id_token,
-    "idToken", id_token,
-    "remoteStartId", integer,
-    "chargingProfile?", charging_profile,  # checked, then ignored: there is no smart charging here (F01.FR.12)
-)
-
-REQUEST_STOP_TRANSACTION = object_of("transactionId", text_36)
+from holdfast.blocks.types import charging_profile, id_token
+from holdfast.payload import integer
 
 
 def request_start(station, now, request):
@@ -63,7 +53,12 @@ def request_stop(station, now, request):
 
 
 REQUESTS = (
-    ("RequestStartTransaction", REQUEST_START_TRANSACTION, request_start),
-    ("RequestStopTransaction", REQUEST_STOP_TRANSACTION, request_stop),
+    ("RequestStartTransaction", (
+        "evseId?", integer,
+        "groupIdToken?", id_token,
+        "idToken", id_token,
+        "remoteStartId", integer,
+        "chargingProfile?", charging_profile,  # checked, then ignored: there is no smart charging here (F01.FR.12)
+    ), request_start),
+    ("RequestStopTransaction", ("transactionId", 36), request_stop),
 )
-RESPONSES = ()

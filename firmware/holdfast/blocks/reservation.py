@@ -5,9 +5,9 @@ still undo. The policy is in holdfast/reservations.py.
 """
 
 from holdfast import clock, log, outbox
-from holdfast.blocks.types import connector_type, empty, id_token
-from holdfast.payload import date_time, integer, integer_between, object_of
-from holdfast.reservations import Reservation, from_record
+from holdfast.blocks.types import id_token
+from holdfast.payload import date_time, integer, integer_between
+from holdfast.reservations import CONNECTOR_TYPES, Reservation, from_record
 
 # Ids have no minimum in the 2.0.1 schemas; 2.1 made it 0, and so does this station.
 _id = integer_between(0, 0x7FFFFFFF)
@@ -192,14 +192,14 @@ def _log(station, reservation_id, what):
 
 
 REQUESTS = (
-    ("ReserveNow", object_of(
+    ("ReserveNow", (
         "id", _id,
         "expiryDateTime", date_time,
-        "connectorType?", connector_type,
+        "connectorType?", CONNECTOR_TYPES,
         "idToken", id_token,
         "evseId?", integer,
         "groupIdToken?", id_token,
     ), reserve_now),
-    ("CancelReservation", object_of("reservationId", _id), cancel_reservation),
+    ("CancelReservation", ("reservationId", _id), cancel_reservation),
 )
-RESPONSES = (("ReservationStatusUpdate", empty),)
+RESPONSES = (("ReservationStatusUpdate", ()),)

@@ -6,7 +6,6 @@ happens to the power (guaranteed delivery, A04.FR.02); a bounded number of them,
 """
 
 from holdfast import outbox
-from holdfast.blocks.types import empty
 from holdfast.clock import rfc3339
 from holdfast.log import printable
 
@@ -89,4 +88,4 @@ def time_told(station, now, utc):
 
 
 REQUESTS = ()
-RESPONSES = (("SecurityEventNotification", empty),)
+RESPONSES = (("SecurityEventNotification", ()),)

@@ -7,15 +7,7 @@ runs, which a power cut ends. Flash that refuses stops neither the driver nor th
 from holdfast import outbox, rpc, transactions
 from holdfast.blocks.types import id_token_info, message_content
 from holdfast.clock import rfc3339
-from holdfast.payload import integer, number, object_of
-
-TRANSACTION_EVENT_RESPONSE = object_of(
-    "totalCost?", number,
-    "chargingPriority?", integer,
-    "idTokenInfo?", id_token_info,
-    "updatedPersonalMessage?", message_content,
-)
-
+from holdfast.payload import integer, number
 
 EVENTS = "event-"  # and a number, in the order they happened
 RUNNING = "transaction-"  # and the EVSE
@@ -134,4 +126,11 @@ def _token_refused(station, now, evse):
 
 
 REQUESTS = ()
-RESPONSES = (("TransactionEvent", TRANSACTION_EVENT_RESPONSE),)
+RESPONSES = (
+    ("TransactionEvent", (
+        "totalCost?", number,
+        "chargingPriority?", integer,
+        "idTokenInfo?", id_token_info,
+        "updatedPersonalMessage?", message_content,
+    )),
+)

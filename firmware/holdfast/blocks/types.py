@@ -1,58 +1,48 @@
 """Rules for the data types that several OCPP messages share (Part 2, section 2, "Datatypes").
 
-Each is a checker built from holdfast.payload and bears the name OCPP gives the type, in snake case. Field names,
-lengths and values are those of OCPP's JSON schemas; the order of the fields decides which of several faults is
-reported. Types of one message only stand with that message in its block.
+Each is a rule as in holdfast.payload and bears the name OCPP gives the type, in snake case. Field names, lengths and
+values are those of OCPP's JSON schemas; the order of the fields decides which of several faults is reported. Types of
+one message only stand with that message in its block.
 """
 
-from holdfast.payload import array_of, date_time, identifier, integer, object_of, one_of, text
-from holdfast.reservations import CONNECTOR_TYPES, TOKEN_TYPES
+from holdfast.payload import date_time, fault_of, identifier, integer
+from holdfast.reservations import TOKEN_TYPES
 
-text_50 = text(50)
-text_36 = text(36)
-_text_512 = text(512)
-_language = text(8)
-
-# The payload of a message without fields, such as StatusNotificationResponse.
-empty = object_of()
-
-evse = object_of(
+evse = (
     "id", integer,
     "connectorId?", integer,
 )
 
-connector_type = one_of(CONNECTOR_TYPES)
-
-id_token = object_of(
-    "idToken", identifier(36),
-    "type", one_of(TOKEN_TYPES),
-    "additionalInfo?", array_of(object_of(
-        "additionalIdToken", text_36,
-        "type", text_50,
-    )),
+id_token = (
+    "idToken", identifier,
+    "type", TOKEN_TYPES,
+    "additionalInfo?", [(
+        "additionalIdToken", 36,
+        "type", 50,
+    )],
 )
 
-message_content = object_of(
-    "format", one_of("ASCII HTML URI UTF8"),
-    "language?", _language,
-    "content", _text_512,
+message_content = (
+    "format", "ASCII HTML URI UTF8",
+    "language?", 8,
+    "content", 512,
 )
 
-id_token_info = object_of(
-    "status", one_of("Accepted Blocked ConcurrentTx Expired Invalid NoCredit NotAllowedTypeEVSE NotAtThisLocation "
-                     "NotAtThisTime Unknown"),
+id_token_info = (
+    "status", "Accepted Blocked ConcurrentTx Expired Invalid NoCredit NotAllowedTypeEVSE NotAtThisLocation"
+              " NotAtThisTime Unknown",
     "cacheExpiryDateTime?", date_time,
     "chargingPriority?", integer,
-    "language1?", _language,
-    "evseId?", array_of(integer),
+    "language1?", 8,
+    "evseId?", [integer],
     "groupIdToken?", id_token,
-    "language2?", _language,
+    "language2?", 8,
     "personalMessage?", message_content,
 )
 
-status_info = object_of(
-    "reasonCode", text(20),
-    "additionalInfo?", _text_512,
+status_info = (
+    "reasonCode", 20,
+    "additionalInfo?", 512,
 )
 
 
@@ -62,4 +52,4 @@ def charging_profile(value):
     The rule is large and seldom needed, so it takes memory only from the first profile on.
     """
     from holdfast.blocks.charging_profile import CHARGING_PROFILE
-    return CHARGING_PROFILE(value)
+    return fault_of(CHARGING_PROFILE, value)

@@ -1,25 +1,24 @@
 """Block B on the wire, the device model: GetVariables and SetVariables. The table is holdfast/device_model.py."""
 
 from holdfast.blocks.reservation import storage_reason
-from holdfast.blocks.types import evse, text_50
+from holdfast.blocks.types import evse
 from holdfast.device_model import fault, has_component, row
-from holdfast.payload import array_of, object_of, one_of, text
 from holdfast.rpc import CallError
 
 RECORDS = "variable-"
 
-variable = object_of(
-    "name", text_50,
-    "instance?", text_50,
+variable = (
+    "name", 50,
+    "instance?", 50,
 )
 
-component = object_of(
-    "name", text_50,
-    "instance?", text_50,
+component = (
+    "name", 50,
+    "instance?", 50,
     "evse?", evse,
 )
 
-attribute_type = one_of("Actual Target MinSet MaxSet")
+attribute_type = "Actual Target MinSet MaxSet"
 
 
 def get_variables(station, now, request):
@@ -153,15 +152,15 @@ def load(station, name, data):
 
 
 REQUESTS = (
-    ("GetVariables", object_of("getVariableData", array_of(object_of(
+    ("GetVariables", ("getVariableData", [(
         "attributeType?", attribute_type,
         "component", component,
         "variable", variable,
-    ))), get_variables),
-    ("SetVariables", object_of("setVariableData", array_of(object_of(
+    )]), get_variables),
+    ("SetVariables", ("setVariableData", [(
         "attributeType?", attribute_type,
-        "attributeValue", text(1000),
+        "attributeValue", 1000,
         "component", component,
         "variable", variable,
-    ))), set_variables),
+    )]), set_variables),
 )

@@ -12,7 +12,7 @@ import asyncio
 from holdfast import board
 from holdfast.hardware.outlet import Outlet
 from holdfast.hardware.pilot import OFF, cable
-from holdfast.payload import PROPERTY, array_of, boolean, integer_between, object_of, one_of
+from holdfast.payload import PROPERTY, boolean, fault_of, integer_between
 
 PACE = 20  # ms between two looks
 SUPPLY = 3300  # mV on the far side of the pull-up of the proximity contact
@@ -31,17 +31,17 @@ def check(pins, evses):
     pilot_pwm, pilot_adc, contactor: GPIO numbers; pilot_mv: the mV at the ADC for -12 V and for +12 V on the pilot;
     amps: what the installation can give. Optional GPIOs: mirror (contact of the contactor), residual (current
     monitor), proximity (ADC; pull_up: Ohm to 3.3 V), lock and unlock (motor) with locked (its contact). active_low: the
-    names of digital pins, or pilot_pwm, that are on when low; ventilation: true where there is one for state D.
+    names of digital pins, or pilot_pwm, that are on when low (an output then wants a pull-up: at power-on it floats);
+    ventilation: true where there is one for state D.
     """
     millivolts = integer_between(150, 2450)  # where ADC.ATTN_11DB is linear (MicroPython, quickref for the ESP32)
     names = _NEEDED + _OUTPUTS[1:] + _INPUTS + ("proximity",)
     # With such a pull-up a contact that is open or shorted, which the ADC sees as 2450 and 150 mV, is no cable's.
-    fields = ["pilot_mv", array_of(millivolts, 2, 2), "amps", integer_between(6, 80),
-              "pull_up?", integer_between(900, 1500), "ventilation?", boolean, "active_low?",
-              array_of(one_of(" ".join(names)))]
+    rule = ("pilot_mv", [millivolts, 2, 2], "amps", integer_between(6, 80), "pull_up?", integer_between(900, 1500),
+            "ventilation?", boolean, "active_low?", [" ".join(names)])
     for name in names:
-        fields += [name if name in _NEEDED else name + "?", integer_between(0, 48)]
-    fault = array_of(object_of(*fields), len(evses), len(evses))(pins)
+        rule += (name if name in _NEEDED else name + "?", integer_between(0, 48))
+    fault = fault_of([rule, len(evses), len(evses)], pins)
     if fault:
         return fault
     used = []

@@ -5,6 +5,7 @@ what they were told, in `closed`.
 """
 
 from holdfast.blocks.types import id_token
+from holdfast.payload import fault_of
 
 
 class Hardware:
@@ -47,7 +48,7 @@ class Hardware:
         return self._station.plugged(now, evse_id, connector_id)
 
     def _swipe(self, now, token, token_type="ISO14443", evse_id=None):
-        fault = id_token({"idToken": token, "type": token_type})
+        fault = fault_of(id_token, {"idToken": token, "type": token_type})
         if fault:
             raise ValueError("%s: %s" % fault[1:])
         return self._station.presented(now, token, token_type, evse_id)
