@@ -164,6 +164,39 @@ def test_ctrl_c_opens_the_contactors_and_tells_how_to_go_on(run):
     agent.see("contactors [False, False]")
 
 
+def test_a_second_ctrl_c_while_the_contactors_open_does_not_leave_one_closed(run):
+    agent = run(code="""
+agent.hardware.closed[0] = agent.hardware.closed[1] = True
+open_contactors = agent.station.open_contactors
+def interrupted():
+    agent.station.open_contactors = open_contactors
+    agent.station.hardware.contactor(1, False)
+    raise KeyboardInterrupt
+agent.station.open_contactors = interrupted
+""")
+    agent.give("status")
+    agent.process.send_signal(signal.SIGINT)
+    agent.see("contactors [False, False]")
+
+
+def test_whatever_ends_the_run_opens_the_contactors_first(run):
+    agent = run(code="""
+agent.hardware.closed[1] = True
+def wild():
+    raise RuntimeError("wild")
+agent._offer_page = wild
+go = agent.run
+def run():
+    try:
+        go()
+    except RuntimeError as error:
+        print("ended by", error)
+agent.run = run
+""")
+    agent.see("ended by wild")
+    agent.see("contactors [False, False]")
+
+
 def test_reboot_ends_the_program_where_there_is_no_board_to_reset(run):
     agent = run(code="agent.hardware.closed[0] = True")
     assert agent.give("reboot") == ["ok restarting"]

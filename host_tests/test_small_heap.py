@@ -1,8 +1,15 @@
 """The firmware in a ROMFS image, and a heap as small as that of an ESP32 without PSRAM."""
 
+import asyncio
+import json
+import tempfile
+
+from holdfast.agent import THRESHOLD
+from tls_peers import pki, right
 from virtual_boards import ask, at_repl
 
-from tools import image, small_heap
+from tools import gc_cost, image, small_heap
+from tools.csms import Csms
 
 # The heap that a stock ESP32 can spare beside Wi-Fi and one TLS socket is 100 kB. Here objects take twice the room.
 TARGET = 200  # kB
@@ -12,6 +19,36 @@ def test_the_story_over_wss_is_complete_in_the_heap_of_a_small_board():
     problem = small_heap.play(TARGET, "--wss")
     assert not problem, "%s, with %d kB; `python -m tools.small_heap` finds what it takes\n%s" % (
         problem[0], TARGET, problem[1])
+
+
+def test_the_first_tls_connection_is_made_before_the_heap_has_to_grow(make_board):
+    """An ESP32 begins with a heap of 56 KiB (ports/esp32/mpconfigport.h) and takes more when that is full. Until the
+    first handshake is over the agent gets along with that, so there is most of ESP-IDF's memory for Mbed TLS."""
+
+    async def situation():
+        async with Csms(password="a-password-of-some-length", tls=right()) as csms:
+            settings = image.make_config(csms.url, "HOLDFAST-1", password="a-password-of-some-length",
+                                         ca_certificate="/ca.pem")
+            files = {"config.json": json.dumps(settings), "ca.pem": pki().root.pem}
+            board = make_board(files, 512 * 4096, frozen=image.frozen_image(), heap="%dK" % TARGET)
+            await board.apower_on()
+            await (await csms.station()).registered()
+            for line in await board.acommand("memory"):
+                if line.startswith("TLS handshake"):
+                    assert int(line.split(", ")[-2]) <= 2 * 56 * 1024, line
+                    return
+            raise AssertionError("memory says nothing about TLS")
+
+    asyncio.run(situation())
+
+
+def test_collecting_garbage_in_time_leaves_a_heap_in_one_piece():
+    """What agent.py says about its threshold for the collector, and why it has one."""
+    with tempfile.TemporaryDirectory() as directory:
+        gc_cost.build(directory)
+        full, chosen = [gc_cost.measure(policy, directory + "/lib") for policy in ("full", str(2 * THRESHOLD))]
+    assert chosen["hole"] > 5 * full["hole"]
+    assert chosen["peak"] < 0.75 * full["peak"]
 
 
 def test_the_firmware_has_the_heap_asked_for_and_no_more(make_board):

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import random
 import time
 
 import pytest
+from holdfast import flash
 from virtual_boards import PROMPT, SIZE, ask
 
 from tools import image
@@ -43,6 +45,15 @@ def fail(*words):
     raise RuntimeError("on purpose")
 holdfast.station.Station.__init__ = fail
 """
+# Runs for a moment after power-on, and then crashes.
+LAST_WORDS = """
+import holdfast.agent, machine
+if machine.reset_cause() == machine.PWRON_RESET:
+    def fail(agent):
+        agent.log("info", "last words")
+        raise RuntimeError("on purpose")
+    holdfast.agent.Agent._offer_page = fail
+"""
 
 
 # --- the file system
@@ -56,6 +67,58 @@ def test_damaged_file_system_is_formatted_and_told(make_board):
     board.read_until("holdfast: file system damaged (84) and formatted: all files are lost")
     board.read_until(PROMPT)
     assert ask(board, "import os; os.listdir('/')") == "[]"
+
+
+def frozen_station(make_board, url=NOWHERE, **options):
+    """A board whose agent is in its image, as a product has it: the file system has only what is the station's own."""
+    settings = json.dumps(image.make_config(url, "HOLDFAST-1", variables=QUICK))
+    return make_board({"config.json": settings}, size=512 * 4096, frozen=image.frozen_image(), **options)
+
+
+def test_a_station_whose_file_system_is_damaged_reports_it_and_connects_again_by_itself(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = frozen_station(make_board, csms.url)
+            await board.apower_on()
+            await (await csms.station()).registered()
+            await asyncio.sleep(0.5)  # the next lap of the timer, which copies the configuration
+            await board.apower_cut()
+            with open(board.image, "r+b") as file:
+                file.write(bytes(2 * 4096))
+            await board.apower_on()
+            await (await csms.station()).registered()
+            told = "file system damaged (84) and formatted: all files are lost; brought back: /config.json"
+            for command in ("log", "crash"):
+                assert told in "".join(await board.acommand(command)), command
+            await board.apower_cut()
+            await board.apower_on()
+            await (await csms.station()).registered()
+            assert "".join(await board.acommand("crash")).count("file system damaged") == 1
+
+    asyncio.run(situation())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_damaged_the_board_comes_up_and_answers(make_board, seed):
+    """Never an endless loop, whatever littlefs makes of it."""
+    choose = random.Random(seed)
+    board = frozen_station(make_board, heap="400K")
+    board.power_on()
+    board.read_until("next attempt")
+    board.power_cut()
+    image.update_image(board.image, {"crash.txt": "old\n", **{
+        name: flash.framed(name[8:], b"of some length" * 8) for name in map("records/variable-{}".format, range(20))}})
+    with open(board.image, "r+b") as file:
+        content = file.read()
+        used = [block for block in range(512) if content[block * 4096:(block + 1) * 4096] != b"\xff" * 4096]
+        for block in choose.sample(used, choose.randint(1, len(used))):
+            at = block * 4096 + choose.randrange(0, 4096, 64)
+            file.seek(at)
+            file.write(choose.choice((bytes(64), b"\xff" * 64, choose.randbytes(64), bytes(4096))))
+    for _ in range(2):
+        board.power_on()
+        assert board.command("status", 10).ok == "ok", seed
+        board.power_cut()
 
 
 def test_the_agent_tells_once_that_the_file_system_was_formatted(make_board):
@@ -118,6 +181,29 @@ def test_resume_in_safe_mode_starts_the_station_at_once(make_board):
     assert "evse 1: idle" in board.command("status")
 
 
+def test_a_crash_is_told_to_whoever_is_far_away_and_is_in_the_log_of_the_next_run(make_board):
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(files(csms.url, LAST_WORDS, variables=QUICK), size=512 * 4096)
+            await board.apower_on()
+            link = await csms.station(10)
+            await link.registered()
+            assert csms.events("BootNotification")[0]["reason"] == "ApplicationReset"
+            event = await link.expect("SecurityEventNotification", type="ResetOrReboot")
+            assert event["techInfo"] == "ApplicationReset, crash: RuntimeError: on purpose; boot 1"
+            log = "\n".join(await board.acommand("log"))
+            for line in ("info last words", "crashes in a row: 1", "error crash: RuntimeError: on purpose; boot 1",
+                         "error   Traceback (most recent call last):"):
+                assert line in log, log
+            # Once: what happens later has nothing to do with it.
+            await board.acommand("reboot")
+            link = await csms.station(10)
+            event = await link.expect("SecurityEventNotification", type="ResetOrReboot")
+            assert event["techInfo"] == "LocalReset"
+
+    asyncio.run(situation())
+
+
 def test_a_reboot_on_purpose_is_no_crash(make_board):
     board = make_board(files(), size=512 * 4096)
     board.power_on()
@@ -152,16 +238,22 @@ def test_a_task_that_crashes_leaves_a_report_and_the_station_goes_on(make_board)
     assert report[1] == "  Traceback (most recent call last):"
 
 
-def test_the_log_of_before_a_reset_is_there_afterwards(make_board):
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_log_of_before_a_reset_is_there_afterwards(make_board, soft):
     board = make_board(files(), size=512 * 4096)
     board.power_on()
     board.read_until("next attempt")
     board.command("fault 1 GroundFault")
-    board.command("reboot")
+    if soft:
+        board.write("\x03")
+        board.read_until(PROMPT)
+        board.write("\x04")
+    else:
+        board.command("reboot")
     board.read_until("next attempt")
     log = board.command("log")
     assert any("EVSE 1 faulted: GroundFault" in line for line in log)
-    assert any("restarting: LocalReset" in line for line in log)
+    assert soft or any("restarting: LocalReset" in line for line in log)
 
 
 # --- the watchdog, and what the CSMS hears
@@ -176,6 +268,57 @@ def test_an_agent_that_hangs_is_reset_by_the_watchdog_and_says_so(make_board):
             await board.aread_until("started because of: Watchdog", 20)
             await (await csms.station(10)).registered()
             assert [event["reason"] for event in csms.events("BootNotification")] == ["PowerUp", "Watchdog"]
+
+    asyncio.run(situation())
+
+
+# The agent's clock goes so many times as fast, so that what hangs is missed sooner; that of the chip does not.
+FAST = """
+import holdfast.agent
+tick = holdfast.agent.Monotonic.__call__
+holdfast.agent.Monotonic.__call__ = lambda self: tick(self) * 100
+"""
+STUCK = """
+import asyncio, machine
+if machine.reset_cause() == machine.PWRON_RESET:
+    import holdfast.%s
+    async def stuck(self):
+        self._next = self.now()
+        await asyncio.Event().wait()
+    holdfast.%s = stuck
+"""
+
+
+def test_one_task_that_is_stuck_is_enough_for_the_watchdog_although_the_loop_goes_on(make_board):
+    board = make_board(files(boot=FAST + STUCK % ("link", "link.Link._session"), watchdog=10, variables=QUICK),
+                       size=512 * 4096)
+    board.power_on()
+    board.read_until("error tasks that make no progress: link")
+    assert [line for line in board.command("tasks") if line.startswith("link: due in -")]
+    board.read_until("started because of: Watchdog", 15)
+    assert "error tasks that make no progress: link" in "\n".join(board.command("log"))
+
+
+def test_no_operation_on_slow_flash_is_long_enough_for_the_watchdog(make_board):
+    """Erasing a block takes 400 ms at worst, programming 3 ms (W25Q32JV, tSE and tPP)."""
+
+    async def situation():
+        async with Csms() as csms:
+            board = make_board(files(csms.url, watchdog=10, variables=QUICK), size=512 * 4096, erase_us=400_000,
+                               program_us=3000)
+            await board.apower_on()
+            link = await csms.station(20)
+            await link.registered()
+            before, longest = board.flash.erases, 0
+            while board.flash.erases < before + 4:
+                begun = time.monotonic()
+                for evse in (1, 2):
+                    await link.call("ReserveNow", {"id": evse, "expiryDateTime": csms.time(600), "evseId": evse,
+                                                   "idToken": {"idToken": "ABC123", "type": "Central"}})
+                    await link.call("CancelReservation", {"reservationId": evse})
+                longest = max(longest, time.monotonic() - begun)
+            assert longest < 5
+            assert "Watchdog" not in board.transcript
 
     asyncio.run(situation())
 
@@ -203,10 +346,15 @@ def test_resume_after_ctrl_c_goes_on_with_what_flash_holds(make_board):
             board.write("\x03")
             await board.aread_until(PROMPT)
             await asyncio.to_thread(ask, board, "station.reservations.held.clear(); agent.link = None")
-            board.write("agent.resume()\r")
+            board.write("resume()\r")
             await (await csms.station()).registered()
             assert csms.events("BootNotification")[-1]["reason"] == "LocalReset"
             assert (await board.acommand("reservations"))[0].startswith("reservation 7: EVSE 1")
+            await asyncio.sleep(0.3)  # the virtual board takes two Ctrl-C for one when they come together
+            board.write("\x03")
+            await board.aread_until(PROMPT)
+            assert await asyncio.to_thread(ask, board, "station is agent.station, station.reservations.held[0].id") == (
+                "(True, 7)")
 
     asyncio.run(situation())
 
@@ -269,30 +417,6 @@ def test_a_crash_in_safe_mode_too_ends_at_the_repl(make_board):
     crashing(board, 4)
     board.read_until("holdfast: crashed in safe mode too: this is the REPL")
     board.read_until(PROMPT)
-
-
-def test_the_configuration_comes_back_after_the_file_system_was_lost(make_board):
-    async def situation():
-        async with Csms() as csms:
-            board = make_board(files(csms.url, variables=QUICK), size=512 * 4096)
-            await board.apower_on()
-            await (await csms.station()).registered()
-            await asyncio.sleep(0.5)  # the next lap of the timer
-            await board.apower_cut()
-            # On a real board the agent is frozen and stays; here it has to be put back.
-            image.build_image(board.image + ".new", image.firmware_files(), 512 * 4096)
-            with open(board.image + ".new", "rb") as new, open(board.image, "r+b") as flash:
-                flash.write(new.read())
-            nvs = json.loads(open(board.image + ".nvs").readline())
-            nvs["holdfast"]["trouble"] = ["b", list(b"file system damaged and formatted")]
-            with open(board.image + ".nvs", "r+") as file:
-                file.write(json.dumps(nvs) + "\n")
-            await board.apower_on()
-            await (await csms.station()).registered()
-            assert "file system damaged and formatted; brought back: /config.json" in "".join(
-                await board.acommand("crash"))
-
-    asyncio.run(situation())
 
 
 def test_a_configuration_that_was_removed_stays_removed(make_board):

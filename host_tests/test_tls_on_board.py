@@ -36,11 +36,12 @@ class Place:
         self.path = directory / "flash.img"
 
     @contextlib.asynccontextmanager
-    async def board(self, known_time=None, **config):
+    async def board(self, known_time=None, boot="", **config):
         client = pki().client("HOLDFAST-1")
         files = image.charger_files(self.csms.url, "HOLDFAST-1", **{
             "password": OLD, "ca_certificate": "/ca.pem", "variables": QUICK, **config})
         files |= {"ca.pem": pki().root.pem, "station.pem": client.pem, "station.key": client.key_pem}
+        files["boot.py"] += boot.encode()
         image.build_image(self.path, files, 512 * 1024)
         if known_time:
             set_nvs(self.path, minutes=int(known_time) // 60)
@@ -153,6 +154,30 @@ def test_the_clock_of_the_board_follows_what_the_csms_says(place):
             await board.aread_until("it is 1")
             shown = int("1" + (await board.aread_until("\r\n")).split("\r")[0][-9:])
             assert abs(shown - time.time()) < 20
+
+    place(situation)
+
+
+SLOW_CHIP = """
+import holdfast.tls, time
+look = holdfast.tls.Handshake._look
+def slowly(self, der, depth):
+    time.sleep(4)
+    return look(self, der, depth)
+holdfast.tls.Handshake._look = slowly
+"""
+
+
+def test_a_handshake_that_stops_everything_for_seconds_is_no_reason_for_the_watchdog(place):
+    """A whole handshake takes 1.2 s on an ESP32; here it is 8 s, in two steps, and the watchdog as short as can be."""
+
+    async def situation(here):
+        async with here.board(known_time=time.time(), boot=SLOW_CHIP, watchdog=10) as board:
+            await here.csms.station(20)
+            assert "Watchdog" not in board.transcript
+            line = [line for line in await board.acommand("memory") if line.startswith("TLS handshake")][0]
+            before, most, after = [int(number) for number in line.split(": ")[1].split(", ")]
+            assert 0 < before <= most and after > 0
 
     place(situation)
 

@@ -8,7 +8,7 @@ import time
 from unittest.mock import ANY
 
 import pytest
-from tls_peers import pki, right
+from tls_peers import clocked_micropython, pki, right
 from virtual_boards import PROMPT, SIZE, ask
 
 from tools import image, web_page
@@ -59,7 +59,7 @@ class Visitor:
 
     def __init__(self, board):
         self.host = "127.0.0.1:%d" % board.ports[80]
-        self.headers = {}
+        self.headers = {"X-Minutes": str(int(time.time()) // 60)}
 
     def ask(self, path, body=None, **headers):
         """(status, headers, body)"""
@@ -116,10 +116,12 @@ def test_first_boot_shows_the_codes_once_and_the_page_until_the_station_is_commi
     assert not is_on(board)
 
 
-def test_a_station_is_commissioned_for_wss_and_shows_it_while_tls_is_up(make_board):
+def test_a_station_is_commissioned_for_wss_and_shows_it_while_tls_is_up(make_board, tmp_path):
+    """Its clock is in the year 2000, and it has no time server: the time is that of the phone."""
+
     async def situation():
         async with Csms(password="a-password-of-some-length", tls=right()) as csms:
-            board = make_board(image.firmware_files(), size=512 * 4096)
+            board = make_board(image.firmware_files(), size=512 * 4096, micropython=clocked_micropython(tmp_path))
             await board.apower_on()
             password = codes(await board.aread_until("not off by itself"))["password"]
             visitor = Visitor(board)

@@ -22,6 +22,14 @@ POLICIES = ("full", "32768", "16384", "8192", "4096", "each")
 HEAP = "200K"
 
 
+def build(directory):
+    """The compiled firmware, below `directory`."""
+    for name, content in firmware_files().items():
+        path = Path(directory) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 def measure(policy, lib):
     """{"peak", "hole", "ms", "longest"} of a policy of host_tests/micropython/collect.py; `lib`: the compiled code."""
     program = ROOT / "host_tests" / "micropython" / "collect.py"
@@ -37,10 +45,7 @@ def measure(policy, lib):
 def main():
     print("heap %s; policy     in use at most   largest hole   all of it   slowest message" % HEAP)
     with tempfile.TemporaryDirectory() as directory:
-        for name, content in firmware_files().items():
-            path = Path(directory) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        build(directory)
         for policy in POLICIES:
             figures = measure(policy, Path(directory) / "lib")
             print("%-22s %11d B  %11d B  %7d ms  %13.1f ms" % (

@@ -21,6 +21,7 @@ from holdfast.watchdog import PATIENCE, Watchdog
 PACE = 200  # ms between looks at the timers, at the most
 AGAIN = 1000  # ms until a task that failed is started again
 FAREWELL = 5000  # ms to send what is still to be said before a restart
+THRESHOLD = 8192  # bytes allocated until garbage is collected
 PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
 DAY = 86_400_000
 
@@ -194,9 +195,9 @@ class Agent:
                 self.log("error", line)
             self._cause = ", ".join(lines[:1])
         # A heap that is collected only when it is full has what stays scattered all over it: after a load of
-        # reservations the largest hole is 4.6 kB. With this threshold it is 64 kB, for half as much time again.
+        # reservations the largest hole is 4 kB. With this threshold it is 64 kB, for half as much time again.
         # Measured by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, a threshold of 16 kB.
-        gc.threshold(8192)
+        gc.threshold(THRESHOLD)
         if self.network:
             asyncio.create_task(self._keep("network", self._watch_network))
         self._start()

@@ -7,7 +7,7 @@ first line that somebody types.
 from holdfast.blocks.types import id_token
 from holdfast.clock import rfc3339
 from holdfast.console import LINE
-from holdfast.log import masked, printable
+from holdfast.log import LEVELS, masked, printable
 from holdfast.payload import fault_of
 
 _NUMBERS = ("EVSE", "EVSE|any", "CONNECTOR", "MINUTES", "ID", "N", "+SECONDS")
@@ -67,7 +67,7 @@ class Commands:
             ("vars", "[Component[.Variable]]", self._vars),
             ("connect", "", self._connect),
             ("disconnect", "", self._disconnect),
-            ("log", "[N|on|off]", self._log),
+            ("log", "[N|on|off|LEVEL]", self._log),
             ("echo", "on|off|auto", self._echo),
             ("memory", "", self._memory),
             ("reboot", "", self._reboot),
@@ -187,6 +187,9 @@ class Commands:
         if how in ("on", "off"):
             self.console.follow = how == "on"
             return how
+        if how in LEVELS:
+            self.agent.log.threshold = how
+            return how + " and worse"
         return self.agent.log.last(_value("N", how))
 
     def _echo(self, now, how):

@@ -13,6 +13,9 @@ _YEAR = 31_557_600  # s
 _ENDURANCE = 100_000  # erases that a sector of NOR flash stands, as data sheets promise
 _ERASES = 20  # changes of a record on littlefs that it takes for one erase, as `make size` measures
 _FRAME = 1500  # characters of a frame shown
+# Fields of OCPP's messages that are nobody's business, beside tokens, passwords and URLs with a user in them: of
+# SetNetworkProfile the key of a VPN and the PIN of a SIM card, of CustomerInformation who the customer is.
+_SECRET = ("key", "simpin", "customeridentifier")
 
 
 def execute(agent, now, name, words):
@@ -73,25 +76,33 @@ def _trace(agent, now, how):
 
 
 def redacted(text):
-    """A frame with tokens and passwords masked, and no longer than can be read. What is no JSON is not shown."""
+    """A frame with tokens and passwords masked, and no longer than can be read. What cannot be looked at is not shown.
+
+    Never raises: who only watches must not disturb, whatever the CSMS sends.
+    """
     try:
-        message = json.loads(text)
+        shown = json.dumps(_without_secrets(json.loads(text), ""))
     except ValueError:
         return "%d characters that are no JSON" % len(text)
-    shown = json.dumps(_without_secrets(message))
+    except (MemoryError, RuntimeError):  # too large, or too deep
+        return "%d characters, too much to show" % len(text)
     return shown if len(shown) <= _FRAME else shown[:_FRAME] + "..."
 
 
-def _without_secrets(value):
+def _without_secrets(value, key):
+    """`value` as it may be shown, if it is what `key` names."""
     if type(value) is list:
-        return [_without_secrets(item) for item in value]
-    if type(value) is not dict:
-        return value
-    found = {}
-    for key in value:
-        item = value[key]
-        # Every token is an "idToken" or "additionalIdToken"; the value of a variable is secret if its name says so.
-        secret = key in ("idToken", "additionalIdToken") or (
-            key == "attributeValue" and "password" in str(value.get("variable")).lower())
-        found[key] = masked(item) if secret and type(item) is str else _without_secrets(item)
-    return found
+        return [_without_secrets(item, key) for item in value]
+    if type(value) is dict:
+        found = {}
+        for name in value:
+            # The value of a variable is as secret as the name of the variable.
+            alias = str(value.get("variable")) if name == "attributeValue" else name
+            found[name] = _without_secrets(value[name], alias)
+        return found
+    key = key.lower()
+    if type(value) is str and key.endswith("idtoken"):
+        return masked(value)
+    if "password" in key or key in _SECRET or type(value) is str and "://" in value and "@" in value:
+        return "***"
+    return value

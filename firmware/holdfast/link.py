@@ -181,7 +181,7 @@ class Link:
         self._error = None
         self.state = "connecting"
         self._until(PATIENCE, "no answer to the handshake")
-        gc.collect()
+        gc.collect()  # before TLS takes its memory from where the heap would grow to
         try:
             if self.prepare:
                 await self.prepare()

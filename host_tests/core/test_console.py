@@ -200,6 +200,16 @@ def test_log_shows_the_last_lines():
     assert len(give(agent, "log")) == 6
 
 
+def test_the_level_of_the_log_can_be_chosen():
+    agent = FakeAgent()
+    assert give(agent, "log debug") == ["ok debug and worse"]
+    agent.log("debug", "quiet")
+    assert give(agent, "log error") == ["ok error and worse"]
+    agent.log("warning", "lost")
+    assert [line[4:] for line in agent.log.last(9)] == ["debug quiet"]
+    assert give(agent, "log loud")[0].startswith("error ")
+
+
 def test_memory_and_reboot_reach_the_agent():
     agent = FakeAgent()
     assert give(agent, "memory") == ["heap used: 1000", "heap free: 2000", "ok"]

@@ -21,7 +21,7 @@ class Edge:
         self.text = json.dumps(config) if config else ""
         self.drawn = 0
         self.fails = False
-        self.nvs = None
+        self.nvs = self.utc = None
         self.files = {}
 
     def random(self, count):
@@ -36,6 +36,9 @@ class Edge:
 
     def read(self):
         return self.text
+
+    def time(self, utc):
+        self.utc = utc
 
     def keep(self, key, content):
         if self.nvs is not None:
@@ -59,6 +62,7 @@ class Phone:
         self.now = 1000
         self.site = Site(self.now, self.edge, hashed(PASSWORD, b"salt" * 4))
         self.cookie = self.token = self.head = ""
+        self.minutes = "29922351"
         self.host = HOST
         self.origin = "http://" + HOST
         if login:
@@ -75,7 +79,8 @@ class Phone:
         self.now += COST
         data = b"" if body is None else json.dumps(body).encode()
         lines = ["%s %s HTTP/1.1" % (method or ("GET" if body is None else "POST"), path), "Host: " + self.host,
-                 "Cookie: theme=dark; " + self.cookie, "X-Token: " + self.token, "Content-Length: %d" % len(data)]
+                 "Cookie: theme=dark; " + self.cookie, "X-Token: " + self.token, "X-Minutes: " + self.minutes,
+                 "Content-Length: %d" % len(data)]
         if self.origin:
             lines.append("Origin: " + self.origin)
         request = Request()
@@ -349,6 +354,19 @@ def test_a_configuration_with_a_fault_leaves_nvs_alone():
 
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\r\naG9s\r\nZGZhc3Q=\r\n-----END CERTIFICATE-----\n"
+
+
+def test_a_new_configuration_brings_the_time_of_the_phone_along():
+    phone = Phone(GOOD)
+    phone.ask("/config", dict(GOOD, csms_url="wss//"))
+    assert phone.edge.utc is None
+    for wrong in ("", "-5", "1" * 10, "1e9"):
+        phone.minutes = wrong
+        phone.ask("/config", GOOD)
+        assert phone.status == 200 and phone.edge.utc is None, wrong
+    phone.minutes = "29922351"
+    phone.ask("/config", GOOD)
+    assert phone.edge.utc == 29922351 * 60
 
 
 def test_certificates_become_files_and_the_configuration_has_their_paths():

@@ -8,7 +8,7 @@ HEAD = 2048
 BODY = 6144  # a configuration with three RSA certificates and keys
 
 # The headers that somebody asks for; the others are not kept.
-_KEPT = ("host", "origin", "cookie", "x-token", "content-length", "transfer-encoding")
+_KEPT = ("host", "origin", "cookie", "x-token", "x-minutes", "content-length", "transfer-encoding")
 
 # All that the page needs is in it, no other site may show it in a frame, and nobody is to guess what an answer is.
 _HEAD = (

@@ -165,6 +165,9 @@ class Web:
         with open(self._agent.root + path, "wb") as file:
             file.write(text.encode())
 
+    def time(self, utc):
+        board.known_time(utc)
+
     def keep(self, key, content):
         board.blob(key, content)
         return board.blob(key) == content

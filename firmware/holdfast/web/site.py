@@ -96,7 +96,7 @@ class Site:
                 place.pop("password", None)
             return _json(200, {"token": self._token, "config": values})
         if what == "POST /config":
-            return self._commission(request.body)
+            return self._commission(request.body, headers.get("x-minutes", ""))
         if what == "POST /off":
             self.wish = "off"
             return _json(200, {})
@@ -130,7 +130,7 @@ class Site:
             values = None
         return values if type(values) is dict else {}
 
-    def _commission(self, body):
+    def _commission(self, body, minutes):
         try:
             values = json.loads(str(body, "utf-8"))
         except ValueError:
@@ -162,6 +162,8 @@ class Site:
             return _json(422, {"field": error.args[0], "error": error.args[1]})
         except OSError as error:
             return _json(422, {"field": "", "error": "not written: %s" % error})
+        if minutes.isdigit() and len(minutes) < 10:
+            self._edge.time(60 * int(minutes))  # of the phone: a new board has no other, and TLS wants one
         self._edge.log("info", "web page: new configuration")
         self.wish = "restart"
         return _json(200, {})
