@@ -39,7 +39,7 @@ class Exchange:
         self.variables = variables
         self.urandom = urandom
         self.log = log
-        self.rpc = rpc.Rpc(urandom, self._answer, log)
+        self.rpc = rpc.Rpc(urandom, self._answer, self._answered, log)
         self.outbox = outbox.Outbox(log)
         self.link = False
         self.registration = None
@@ -86,7 +86,7 @@ class Exchange:
             self._last_call = now
             timeout = self.variables.integer("OCPPCommCtrlr.MessageTimeout[Default]") * 1000
             self._sent = message
-            self.rpc.call(now, message.action, payload, timeout, self._answered)
+            self.rpc.call(now, message.action, payload, timeout)
 
     def _answered(self, now, payload, error):
         """The CALL that was outstanding has its result, or never will."""

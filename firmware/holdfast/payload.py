@@ -140,7 +140,9 @@ def _object(rule, value, extensible):
         fault = _object(("vendorId", 255), value["customData"], True)
         if fault:
             return _within("customData", fault)
-    names = ["customData"] + [rule[at].rstrip("?") for at in range(0, len(rule), 2)]
+    names = ["customData"]
+    for at in range(0, len(rule), 2):
+        names.append(rule[at].rstrip("?"))
     for name in value:
         if name not in names:
             # It comes from outside and goes back to the CSMS, so it is short and plain, or not shown. MicroPython's

@@ -105,8 +105,11 @@ class Reservations:
     def put(self, reservation):
         """Take over a reservation, in place of any other with its id (H01.FR.02), as held or ended by its own word."""
         self.drop(reservation.id)
-        (self.held if reservation.ended is None else self.ended).append(reservation)
-        self.held.sort(key=lambda reservation: reservation.sequence)
+        reservations = self.held if reservation.ended is None else self.ended
+        at = len(reservations)
+        while at and reservations[at - 1].sequence > reservation.sequence:
+            at -= 1  # it is not the youngest: this happens at power-on only
+        reservations.insert(at, reservation)
         self.sequence = max(self.sequence, reservation.sequence)
 
     def drop(self, reservation_id):
@@ -155,7 +158,9 @@ class Reservations:
         available = 0
         status = "Unavailable"  # H01.FR.14
         for evse in self.site.evses:
-            if wanted.evse_id not in (None, evse.id) or not (connector_type is None or evse.has_type(connector_type)):
+            if wanted.evse_id is not None and wanted.evse_id != evse.id:
+                continue
+            if connector_type is not None and not evse.has_type(connector_type):
                 continue
             if evse.fault is not None:
                 if status == "Unavailable":

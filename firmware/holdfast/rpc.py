@@ -27,27 +27,27 @@ class Rpc:
     """One station's end of the conversation. `frames` holds what is to be sent, in order; the owner empties it.
 
     `answer(now, action, payload)` is called for each CALL: the payload of the CALLRESULT, or it raises CallError.
+    `answered(now, payload, error)` is called once for each own CALL, with None for one of the two. The error is the
+    code of a CALLERROR, "timeout", or "offline" when the link was lost.
     """
 
-    def __init__(self, urandom, answer, log):
+    def __init__(self, urandom, answer, answered, log):
         self.answer = answer
+        self.answered = answered
         self.log = log
         self.frames = []
-        self.outstanding = None  # (message id, action, on_result) of the own CALL that has no answer yet
+        self.outstanding = None  # (message id, action) of the own CALL that has no answer yet
         self.deadline = 0  # when it times out, monotonic ms
         # Message ids have to differ from all that this station ever used (Part 4 §4.1.4): random for each power-on,
         # counted from there. A UUID for each would leave more garbage than all the rest of a short message.
         self._power_on = hexlify(urandom(6)).decode()
         self._calls = 0
 
-    def call(self, now, action, payload, timeout, on_result):
-        """Send a CALL. Later, once, `on_result(now, payload, None)` or `on_result(now, None, error code)`.
-
-        `timeout` in ms; running out of it is the error "timeout", losing the link "offline".
-        """
+    def call(self, now, action, payload, timeout):
+        """Send a CALL, while none is outstanding. `timeout` in ms."""
         self._calls += 1
         message_id = "%s-%d" % (self._power_on, self._calls)
-        self.outstanding = (message_id, action, on_result)
+        self.outstanding = (message_id, action)
         self.deadline = now + timeout
         self.frames.append(json.dumps([2, message_id, action, payload]))
 
@@ -113,9 +113,8 @@ class Rpc:
             self._finish(now, None, error)
 
     def _finish(self, now, payload, error):
-        on_result = self.outstanding[2]
         self.outstanding = None
-        on_result(now, payload, error)
+        self.answered(now, payload, error)
 
     def _reject(self, text, code, reason):
         """Answer what could not be parsed: with its id if it begins like a CALL, not at all if like an answer."""

@@ -14,7 +14,7 @@ class Peer:
         self.asked = []
         self.results = []
         self.reply = {} if reply is None else reply
-        self.rpc = rpc.Rpc(urandom or Urandom(), self.answer, self.log)
+        self.rpc = rpc.Rpc(urandom or Urandom(), self.answer, self.on_result, self.log)
 
     def log(self, level, text):
         self.lines.append(text)
@@ -30,7 +30,7 @@ class Peer:
 
     def call(self, now=0, action="Heartbeat", payload=None):
         """Send a CALL; returns its message id."""
-        self.rpc.call(now, action, payload or {}, 30000, self.on_result)
+        self.rpc.call(now, action, payload or {}, 30000)
         return self.rpc.outstanding[0]
 
     def receive(self, frame, now=0):

@@ -49,8 +49,9 @@ def reserve(station, now, reservation):
         # The old reservation with this id, if there is one, stays as it was.
         return "Rejected", storage_reason(error)
     reservations.put(reservation)  # H01.FR.02: in place of an older one with the same id
-    _log(station, reservation.id, "EVSE %s for %s until %s" % (
-        reservation.evse_id or "any", log.masked(reservation.token[0]), clock.rfc3339(reservation.expiry)))
+    station.log("info", "reservation %d: EVSE %s for %s, %d minutes" % (
+        reservation.id, reservation.evse_id or "any", log.masked(reservation.token[0]),
+        (reservation.expiry - station.clock.utc(now)) // 60))
     return status, None
 
 
@@ -68,7 +69,10 @@ def _refusal(station, now, reservation):
     elif not true("ReservationCtrlr.NonEvseSpecific"):
         return "UnsupportedParam"  # H01.FR.19
     kind = reservation.connector_type
-    if kind is not None and not any([evse.has_type(kind) for evse in evses]):
+    for evse in evses:
+        if kind is None or evse.has_type(kind):
+            break
+    else:
         return "UnknownConnectorType"
     utc = station.clock.utc(now)
     if utc is None or reservation.expiry <= utc:
