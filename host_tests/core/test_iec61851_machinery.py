@@ -240,6 +240,15 @@ def test_a_lock_that_does_not_let_go_is_a_fault_and_goes_on_trying():
     assert wire.told[-2:] == ["unplugged", "fault_cleared"]
 
 
+def test_a_lock_that_does_not_let_go_is_a_fault_without_a_car_too():
+    wire = Wire(lock=True).charging()
+    wire.jammed = True
+    wire.authorize(False)
+    wire.car.unplug()
+    wire.wait(60_000)
+    assert wire.told == ["unplugged", "ConnectorLockFailure"]
+
+
 def test_the_plug_is_freed_in_a_fault_but_never_under_voltage():
     wire = Wire(lock=True, mirror=True).charging()
     wire.welded = True

@@ -103,7 +103,7 @@ class Outlet:
         live = seen == "C" or seen == "D" and self._ventilation
         if live:
             self._live = now
-        elif self.closed and now - self._live >= QUICK:  # sequences 2.2, 8.1 and 12
+        elif now - self._live >= QUICK:  # sequences 2.2, 8.1 and 12
             self.closed = False
         if residual and self.fault is None:
             self.fail(now, "GroundFault")
@@ -124,7 +124,7 @@ class Outlet:
         if self.fault is None:
             if wanted:
                 self._ending = now
-            elif self.closed and now - self._ending >= PATIENCE:
+            elif now - self._ending >= PATIENCE:
                 self.closed = False
             offer = duty(min(self.limit, self._rating)) if wanted and secured else OFF
             if offer != self.duty and (not self.closed or OFF in (offer, self.duty) or now - self._changed >= SLOW):
@@ -189,8 +189,7 @@ class Outlet:
             return True
         if self.closed and not locked:
             self.fail(now, "ConnectorLockFailure")
-            return False
-        if locked == wanted:
+        elif locked == wanted:
             self.motor = self._tries = self._pulse = 0
         elif now >= self._pulse:
             if self.motor:
