@@ -119,7 +119,6 @@ class Fuzzer:
         self.rounds += 1
         self.desk.clear()
         del self.desk.lines[:]
-        del self.desk.hardware.commands[:]
         random.choice((self._call, self._call, self._call, self._hardware, self._hardware, self._hardware, self._frame,
                        self._text, self._answer, self._time, self._oversize, self._websocket))()
         if not random.randrange(40):

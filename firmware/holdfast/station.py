@@ -17,6 +17,7 @@ from holdfast.transactions import charging_state
 _LONGEST_WAIT = 60_000  # ms between ticks at the most
 _FLASH_RETRY = 10_000  # ms until a failed write is tried again
 _DAY = 86_400_000
+_NO_SPACE = 28  # errno of a full file system; everything else that flash may say is a defect
 
 
 class Station(Exchange):
@@ -316,31 +317,32 @@ class Station(Exchange):
             self.reconnect = True
 
     def store(self, name, data):
-        """Put a record on flash; OSError if that failed."""
-        self.records.put(name, data)
+        """Put a record on flash, or remove it if `data` is None. The reason code if flash refused, else None."""
+        try:
+            if data is None:
+                self.records.remove(name)
+            else:
+                self.records.put(name, data)
+        except OSError as error:
+            self.log("error", "record %s could not be changed: %s" % (name, error))
+            return "OutOfStorage" if error.args and error.args[0] == _NO_SPACE else "InternalError"
         if name in self._unremoved:
             self._unremoved.remove(name)
+        return None
 
     def try_store(self, now, name, data):
-        """Put a record on flash; False, and a line in the log, if that failed. It is tried again some time later."""
+        """Put a record on flash. False if flash refused, now or a moment ago; then it is to be tried again later."""
         if self._flash_retry > now:
             return False
-        try:
-            self.store(name, data)
-        except OSError as error:
+        if self.store(name, data):
             self._flash_retry = now + _FLASH_RETRY
-            self.log("error", "record %s could not be written: %s" % (name, error))
             return False
         return True
 
     def forget(self, name):
         """Remove a record; if flash refuses it is tried again some time later."""
-        try:
-            self.records.remove(name)
-        except OSError as error:
-            self.log("error", "record %s could not be removed: %s" % (name, error))
-            if name not in self._unremoved:
-                self._unremoved.append(name)
+        if self.store(name, None) and name not in self._unremoved:
+            self._unremoved.append(name)
 
     # --- after every event
 

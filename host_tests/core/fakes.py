@@ -53,18 +53,16 @@ class FakeRecords:
 
 
 class FakeHardware:
-    """Remembers what the contactors were told: `closed[evse_id]`, and every command in order in `commands`."""
+    """Remembers what the contactors were told last: `closed[evse_id]`."""
 
     def __init__(self):
         self.closed = {}
-        self.commands = []
 
     def attach(self, station):
         pass
 
     def contactor(self, evse_id, closed):
         self.closed[evse_id] = closed
-        self.commands.append((evse_id, closed))
 
     def open(self):
         self.closed = {evse_id: False for evse_id in self.closed}

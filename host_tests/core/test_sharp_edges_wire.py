@@ -131,7 +131,6 @@ def test_a_thousand_sessions_leave_nothing_behind():
             desk.unplug(1)
             desk.clear()
             desk.lines = []
-            desk.hardware.commands = []
             desk.asked = {}
         marks.append(heap())
     assert desk.records.names() == []

@@ -4,7 +4,6 @@ Statuses are compared with what was last told, once after each event, so every c
 """
 
 from holdfast import outbox
-from holdfast.blocks.reservation import storage_reason
 from holdfast.blocks.types import evse
 from holdfast.payload import date_time
 
@@ -78,11 +77,10 @@ def change_availability(station, now, request):
         places = (place,)
     if target.operative != operative:
         target.operative = operative
-        try:
-            station.store(RECORD, _record(site))  # G03.FR.08, G04.FR.09: survives a reboot
-        except OSError as error:
+        reason = station.store(RECORD, _record(site))  # G03.FR.08, G04.FR.09: survives a reboot
+        if reason:
             target.operative = not operative
-            return station.answer_status("Rejected", storage_reason(error))
+            return station.answer_status("Rejected", reason)
     for place in places:
         if place.transaction and not operative:
             return {"status": "Scheduled"}  # G03.FR.05, G04.FR.06: it takes effect when the transactions have ended

@@ -17,9 +17,6 @@ RECORDS = "reservation-"
 # Endings that the CSMS has not confirmed pile up only while the link is down and somebody reserves at the console.
 _MOST = 24
 
-# Errno of a full file system; everything else that flash may say is a defect.
-_NO_SPACE = 28
-
 
 def token_of(value):
     """(id_token, type) of an IdTokenType, or None for None."""
@@ -43,11 +40,9 @@ def reserve(station, now, reservation):
     if status != "Accepted":
         return status, None
     reservation.sequence = reservations.sequence + 1
-    try:
-        station.store(_name(reservation.id), reservation.record())
-    except OSError as error:
-        # The old reservation with this id, if there is one, stays as it was.
-        return "Rejected", storage_reason(error)
+    reason = station.store(_name(reservation.id), reservation.record())
+    if reason:
+        return "Rejected", reason  # the old reservation with this id, if there is one, stays as it was
     reservations.put(reservation)  # H01.FR.02: in place of an older one with the same id
     station.log("info", "reservation %d: EVSE %s for %s, %d minutes" % (
         reservation.id, reservation.evse_id or "any", log.masked(reservation.token[0]),
@@ -83,20 +78,14 @@ def _refusal(station, now, reservation):
     return None
 
 
-def storage_reason(error):
-    """The reason code for a failed write."""
-    return "OutOfStorage" if error.args and error.args[0] == _NO_SPACE else "InternalError"
-
-
 def cancel_reservation(station, now, request):
     """CancelReservationRequest -> CancelReservationResponse."""
     reservation_id = request["reservationId"]
     if station.reservations.find(reservation_id) is None:
         return station.answer_status("Rejected", "InvalidValue")  # H02.FR.01
-    try:
-        station.records.remove(_name(reservation_id))
-    except OSError as error:
-        return station.answer_status("Rejected", storage_reason(error))
+    reason = station.store(_name(reservation_id), None)
+    if reason:
+        return station.answer_status("Rejected", reason)
     station.reservations.drop(reservation_id)  # H02.FR.02; no ReservationStatusUpdate (H02 remark)
     _log(station, reservation_id, "cancelled")
     return station.answer_status("Accepted")

@@ -1,6 +1,5 @@
 """Block B on the wire, the device model: GetVariables and SetVariables. The table is holdfast/device_model.py."""
 
-from holdfast.blocks.reservation import storage_reason
 from holdfast.blocks.types import evse
 from holdfast.device_model import fault, has_component, row
 from holdfast.rpc import CallError
@@ -75,14 +74,12 @@ def _set(station, now, entry, found, result):
     elif wrong:
         info = {"reasonCode": "InvalidValue", "additionalInfo": wrong}  # B05.FR.07
     else:
-        try:
-            station.store(RECORDS + name, value.encode())
-        except OSError as error:
-            info = {"reasonCode": storage_reason(error)}
-        else:
+        reason = station.store(RECORDS + name, value.encode())
+        if not reason:
             station.variables.put(name, value)
             station.variable_changed(now, name, value)
             return "Accepted"
+        info = {"reasonCode": reason}
     result["attributeStatusInfo"] = info
     return "Rejected"
 
