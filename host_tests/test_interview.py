@@ -111,6 +111,7 @@ def test_the_wiring_of_a_board_is_proposed(board):
     found = Site(values).config
     assert ("ethernet" in found.network) == (board in ETHERNET)
     assert len(found.pins) == 1
+    assert found.web == {"button": {"OLIMEX_ESP32_POE": 34, "ESP32_GENERIC_C3": 9}[board]}
 
 
 def test_the_ethernet_pins_are_those_of_the_board():

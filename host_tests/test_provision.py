@@ -170,6 +170,11 @@ def test_make_provision_without_anybody_to_ask_is_told(bare):
     assert done.returncode and "nobody to ask: FILE=site.json" in done.stderr
 
 
+def test_a_board_that_nobody_knows_is_told_with_those_there_are(bare):
+    done = make(bare, "BOARD=ESP8266")
+    assert done.returncode and "BOARD=… is one of ESP32_GENERIC, " in done.stderr
+
+
 def test_a_csms_that_lets_the_station_wait_is_told_with_what_follows(bare, tmp_path, capfd):
     async def situation():
         async with Csms(password=PASSWORD) as csms:

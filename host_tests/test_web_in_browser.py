@@ -76,3 +76,36 @@ def test_an_installer_commissions_a_new_station_with_a_phone(make_board):
             assert password not in "\n".join(await board.acommand("log"))
 
     asyncio.run(situation())
+
+
+def test_what_strangers_put_into_names_stays_text(make_board):
+    """A Wi-Fi may have any name, and the log tells it."""
+    evil = "<img src=x onerror=alert(1)>"
+    files = image.charger_files("ws://127.0.0.1:9/", "DEPOT-7", vendor_name=evil, model="<b>m</b>",
+                                network={"wifi": {"ssid": evil}})
+    board = make_board(files, size=512 * 4096)
+    board.power_on()
+    board.read_until("no such network in reach")
+    shown = codes("\n".join(board.command("web on")))
+    before = ["b", "img", "script"]
+    seen = browse(board, shown["password"], [
+        ["open"], ["login"], ["view", "log", evil], *[["count", "#lines " + name] for name in before],
+        ["settings"], ["value", "vendor_name"], ["count", "img"], ["count", "script"], ["type", "model", ""],
+        ["type", "", '{"<img src=y onerror=alert(2)>": 1}'], ["save"], ["complaints"], ["count", "img"], ["inject"],
+    ])
+    assert evil in seen[2] and seen[3:6] == [0, 0, 0]
+    assert seen[7:10] == [evil, 0, 1]
+    assert seen[12] == 422 and "<img src=y" in seen[13][0][1] and seen[14] == 0
+    assert seen[15] is False
+
+
+def test_a_page_of_another_site_neither_frames_this_one_nor_changes_anything(make_board):
+    """Its requests arrive with its own origin, or go unread."""
+    board = make_board(image.charger_files("ws://127.0.0.1:9/", "DEPOT-7"), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    password = codes("\n".join(board.command("web on")))["password"]
+    seen = browse(board, password, [["open"], ["login"], ["view", "status", "station"], ["elsewhere"]])
+    assert seen[3] == {"framed": False, "off": "refused", "login": "refused"}
+    assert "evse 1: idle" in board.command("status")
+    assert not [line for line in board.command("log") if "wrong password" in line or "page: off" in line]

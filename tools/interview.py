@@ -57,6 +57,9 @@ class Interview:
             usual = board_pins(self._board)
             self._want("pins", "Pins, as JSON%s" % (" (those of %s are filled in)" % self._board if usual else ""),
                        usual or pins and json.dumps(pins) or "", json.loads)
+        button = board_button(self._board)
+        if button is not None and "web" not in self.values:
+            self.values["web"] = {"button": button}  # pressed for long it opens the installer's page
         return self.values
 
     def _want(self, field, question, default="", make=str, secret=False, empty=None):
@@ -171,6 +174,13 @@ def board_pins(board):
     page = ROOT / "boards" / (board or "") / "README.md"
     found = board and page.is_file() and re.search(r'"pins": (\[\{.*?\}\])', page.read_text(), re.DOTALL)
     return re.sub(r"\s+", " ", found[1]) if found else ""
+
+
+def board_button(board):
+    """The number of the pin that pins.csv of a board calls BUTTON, None without."""
+    table = ROOT / "boards" / (board or "") / "pins.csv"
+    found = board and table.is_file() and re.search(r"^BUTTON,\s*GPIO(\d+)", table.read_text(), re.M)
+    return int(found[1]) if found else None
 
 
 def asked(question, default, secret):

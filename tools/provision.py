@@ -20,6 +20,7 @@ from pathlib import Path
 
 import serial
 
+from tools.board_checks import board_names
 from tools.board_console import BoardError
 from tools.board_repl import status, visit
 from tools.certificates import Unfit, check_ca, check_own, check_pair, key_der, seen_from_here
@@ -295,6 +296,8 @@ def from_file(path):
 
 def provision(options):
     """What the program does; its exit status: 0 once the CSMS has accepted the station."""
+    if options.board and options.board not in board_names():
+        raise BoardError("BOARD=… is one of %s" % ", ".join(board_names()))
     if options.file:
         values, folder = from_file(options.file), Path(options.file).parent
     else:

@@ -1,10 +1,13 @@
 """Packs the installer's page into the firmware: `python -m tools.web_page` after a change of tools/web/page.html.
 
 The board sends the page as it is in holdfast/web/page.py: compressed, which every browser understands, and without the
-indentation and comments that only its author needs.
+indentation and comments that only its author needs. With it go the header lines that tell the browser so, and what it
+may do: run the one script that is in the page, talk to the board, and nothing else; no other site may frame it.
 """
 
+import base64
 import gzip
+import hashlib
 import re
 from pathlib import Path
 
@@ -12,11 +15,17 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "tools" / "web" / "page.html"
 TARGET = ROOT / "firmware" / "holdfast" / "web" / "page.py"
 
-HEAD = '''"""The page, compressed with gzip: made by tools/web_page.py from tools/web/page.html."""
+HEAD = '''"""The page, compressed, and header lines for it: made by tools/web_page.py from tools/web/page.html."""
 
 # fmt: off
 PAGE = (
 '''
+POLICY = """)
+POLICY = (
+    "Content-Encoding: gzip\\r\\nContent-Security-Policy: default-src 'none'; connect-src 'self';"
+    " style-src 'unsafe-inline'; frame-ancestors 'none';"
+    " script-src 'sha256-%s'\\r\\n")
+"""
 
 
 def stripped():
@@ -36,7 +45,13 @@ def module():
     """The text of page.py."""
     packed = gzip.compress(stripped().encode(), 9, mtime=0)
     rows = [packed[at:at + 24] for at in range(0, len(packed), 24)]
-    return HEAD + "".join("    b\"%s\"\n" % "".join("\\x%02x" % octet for octet in row) for row in rows) + ")\n"
+    return HEAD + "".join("    b\"%s\"\n" % "".join("\\x%02x" % octet for octet in row) for row in rows) + policy()
+
+
+def policy():
+    """The header lines, as Python: with the hash of the script, which is what the browser runs."""
+    script = re.search("(?s)<script>(.*)</script>", stripped())[1]
+    return POLICY % base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def carried():

@@ -211,7 +211,7 @@ class Agent:
         after = board.recall("web")  # it has written a configuration, and somebody waits for the effect
         if after:
             board.remember("web", 0)
-        if first or after or self.safe:
+        if self.config_error or after:
             self._open_page(0 if first else None)
         if self.config and "button" in self.config.web:
             try:

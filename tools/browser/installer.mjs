@@ -4,6 +4,7 @@
 // list with what each step saw, for host_tests/test_web_in_browser.py to judge. An exception ends it with exit code 1.
 
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -27,6 +28,7 @@ const page = await context.newPage();
 page.setDefaultTimeout(15000);
 const noise = [];
 page.on('pageerror', error => noise.push(String(error)));
+page.on('dialog', dialog => { noise.push(dialog.message()); dialog.dismiss(); });
 
 const field = name => page.locator(`#settings [name="${name}"]`);
 const does = {
@@ -60,6 +62,34 @@ const does = {
   see: async text => page.waitForFunction(wanted => document.body.innerText.includes(wanted), text).then(() => true),
   // How far the page is wider than the phone.
   overflow: async () => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth),
+  count: async selector => page.locator(selector).count(),
+  // Whether a script that somebody got into the page would run.
+  inject: async () => page.evaluate(() => {
+    const made = document.createElement('script');
+    made.textContent = 'window.injected = true';
+    document.body.append(made);
+    return window.injected === true;
+  }),
+  // What a page of another site achieves in the same browser: the board's page in a frame, and two requests to it.
+  elsewhere: async () => {
+    const served = http.createServer((_, answer) => answer.setHeader('Content-Type', 'text/html').end('<body>'));
+    await new Promise(ready => served.listen(0, '127.0.0.1', ready));
+    const other = await context.newPage();
+    await other.goto(`http://localhost:${served.address().port}/`);
+    const seen = await other.evaluate(async target => {
+      const frame = document.createElement('iframe');
+      frame.src = target;
+      document.body.append(frame);
+      await new Promise(loaded => { frame.onload = frame.onerror = loaded; });
+      const attempt = (path, headers) => fetch(target + path, { method: 'POST', body: '{"password": "x"}', headers })
+        .then(answer => answer.status, () => 'refused');
+      return { off: await attempt('off', { 'X-Token': '0' }), login: await attempt('login') };
+    }, url);
+    const framed = other.frames().filter(frame => frame.url() === url);
+    const inside = framed.length ? await framed[0].locator('#login').count() : 0;
+    served.close();
+    return { framed: inside > 0, ...seen };
+  },
   cookies: async () => page.evaluate(() => document.cookie),
   picture: async name => { await page.screenshot({ path: path.join(pictures, name + '.png') }); },
 };

@@ -1,19 +1,18 @@
 """HTTP/1.1 as far as one page needs it: bytes in, a request out; an answer in, bytes out. No sockets here.
 
-One request a connection, then it is closed. A request is bounded, whoever sends it: HEAD bytes for its head, BODY for
+One request a connection, then it is closed. A request is bounded, whoever sends it: _HEAD bytes for its head, _BODY for
 its body; what is larger, or not HTTP, is refused with the status that says why.
 """
 
-HEAD = 2048
-BODY = 6144  # a configuration with three RSA certificates and keys
+_HEAD = 2048
+_BODY = 6144  # a configuration with three RSA certificates and keys
 
 # The headers that somebody asks for; the others are not kept.
-_KEPT = ("host", "origin", "cookie", "x-token", "x-minutes", "content-length", "transfer-encoding")
+_KEPT = "host", "origin", "x-token", "content-length", "transfer-encoding"
 
-# All that the page needs is in it, no other site may show it in a frame, and nobody is to guess what an answer is.
-_HEAD = (
+# Nobody is to keep an answer, nor to guess what it is.
+_ANSWER = (
     "HTTP/1.1 %d -\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-    "Content-Security-Policy: default-src 'self' 'unsafe-inline'; frame-ancestors 'none'\r\n"
     "Content-Type: %s; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n")
 
 
@@ -37,7 +36,7 @@ class Request:
         body = self.body + data
         if self._size is None:
             end = body.find(b"\r\n\r\n")
-            if end > HEAD or end < 0 and len(body) > HEAD + 3:
+            if end > _HEAD or end < 0 and len(body) > _HEAD + 3:
                 self.status = 431
             elif end >= 0:
                 self.status = self._read_head(body[:end])
@@ -71,7 +70,7 @@ class Request:
             return 400
         if "transfer-encoding" in self.headers:
             return 411
-        if len(length) > 6 or int(length) > BODY:
+        if len(length) > 6 or int(length) > _BODY:
             return 413
         self._size = int(length)
         return 0
@@ -79,4 +78,4 @@ class Request:
 
 def response(status, body=b"", kind="text/plain", extra=""):
     """The bytes of an answer. `extra`: further header lines, each with its CRLF."""
-    return (_HEAD % (status, kind, len(body), extra)).encode() + body
+    return (_ANSWER % (status, kind, len(body), extra)).encode() + body

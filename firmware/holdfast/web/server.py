@@ -1,8 +1,9 @@
 """The page's access point, name server and web server: sockets that never wait, looked at by one task.
 
-At most CONNECTIONS at a time, each for one request and a few seconds; whoever comes then waits in the queue of the
-network stack. They are bound to the access point's address, so nobody reaches them over the other network. Password and
-Wi-Fi key are made by chance for each board and shown once, on the console; NVS has the key and a hash of the password.
+At most _CONNECTIONS at a time, one more each _PACE ms, each for one request and a few seconds; whoever comes sooner
+waits in the queue of the network stack. They are bound to the access point's address, so nobody reaches them over the
+other network. Password and Wi-Fi key are made by chance for each board and shown once, on the console; NVS has the key
+and a hash of the password.
 """
 
 import asyncio
@@ -16,8 +17,9 @@ from holdfast.web.dns import answer
 from holdfast.web.http import Request
 from holdfast.web.site import Site, hashed, new_code
 
-CONNECTIONS = 2
-MINUTES = 10  # without use until the page goes off
+_CONNECTIONS = 2
+_PACE = 100  # ms from one connection to the next
+_MINUTES = 10  # without use until the page goes off
 _SILENT = 2000  # ms for a connection to say something: browsers open some in advance
 _PATIENCE = 5000  # ms for a request to come, and for its answer to go
 _LINGER = 1000  # ms for the other side to close: what it still sends would turn a close into a reset
@@ -45,7 +47,8 @@ class _Connection:
                     self._deadline = now + _PATIENCE
             if self._left:
                 self._left = self._left[self.stream.send(self._left):]
-                self._deadline = now + _LINGER
+                if not self._left:
+                    self._deadline = now + _LINGER
             elif self._left is not None and not self.stream.recv(512):
                 return False
         except OSError as error:
@@ -67,16 +70,17 @@ class Web:
         self._agent = agent
         self._open = []
         self._sockets = []
+        self._due = 0  # when the next connection may come
         network = board.network()
         self._point = point = network.WLAN(network.AP_IF)
         try:
             # Most methods want an active interface (library/network.WLAN); nobody listens before the key is set.
             point.active(True)
-            point.config(ssid=name(), security=network.AUTH_WPA2_PSK, key=codes[:12].decode(), max_clients=CONNECTIONS)
+            point.config(ssid=name(), security=network.AUTH_WPA2_PSK, key=codes[:12].decode(), max_clients=_CONNECTIONS)
             self.address = point.ifconfig()[0]
             self._bind(53, socket.SOCK_DGRAM)
             self._bind(80, socket.SOCK_STREAM)
-            self._sockets[1].listen(CONNECTIONS)
+            self._sockets[1].listen(_CONNECTIONS)
             self._octets = bytes([int(part) for part in self.address.split(".")])
             self._site = Site(agent.now(), self, codes[12:])
         except (OSError, MemoryError):
@@ -109,8 +113,9 @@ class Web:
         except OSError:
             pass  # nobody asks, or nobody is there any more
         try:
-            if len(self._open) < CONNECTIONS:
+            if len(self._open) < _CONNECTIONS and now >= self._due:
                 self._open.append(_Connection(self._sockets[1].accept()[0], now))
+                self._due = now + _PACE
         except OSError:
             pass  # nobody comes
         for connection in self._open[:]:
@@ -140,7 +145,7 @@ class Web:
             self._agent.web = None
         self._point.active(False)
         for module in list(sys.modules):
-            if module.startswith("holdfast.web"):
+            if (module + ".").startswith("holdfast.web."):
                 sys.modules.pop(module)
         holdfast = sys.modules["holdfast"]
         if hasattr(holdfast, "web"):
@@ -165,12 +170,23 @@ class Web:
         with open(self._agent.root + path, "wb") as file:
             file.write(text.encode())
 
-    def time(self, utc):
-        board.known_time(utc)
-
     def keep(self, key, content):
         board.blob(key, content)
-        return board.blob(key) == content
+        if board.blob(key, None, len(content)) != content:
+            raise OSError("NVS does not take it")
+
+    kept = staticmethod(board.blob)
+    time = staticmethod(board.known_time)
+
+    def check(self, values):
+        if values.security_profile > 1:
+            from holdfast.tls import Handshake
+
+            try:
+                Handshake(values, None, False)
+            except OSError as error:
+                field, _, words = str(error).partition(" ")
+                raise config.ConfigError(field, words)
 
 
 def name():
@@ -188,7 +204,7 @@ def switch(agent, how, minutes=None):
     if not 0 <= (minutes or 0) <= 1440:
         raise ValueError("MINUTES out of range")
     if minutes is None:
-        minutes = agent.config.web.get("minutes", MINUTES) if agent.config else MINUTES
+        minutes = agent.config.web.get("minutes", _MINUTES) if agent.config else _MINUTES
     if agent.web and how != "on":
         agent.web.close()
     if how == "off":

@@ -1,8 +1,9 @@
 """What the page shows and changes, and for whom: password, session, limits, routes. No sockets and no files here.
 
-One session at a time, for whoever knows the password. Nothing is changed without the session's token, which no other
-site can read, and from no other origin than the page itself. Secrets go in and never come out. What the page sends as
-configuration is checked by holdfast.config, and written only if that finds nothing.
+One session at a time, for whoever knows the password. It is a token that the page sends with every request, not a
+cookie: a browser adds it to no other site's requests. Secrets go in and never come out. What the page sends as
+configuration is checked by holdfast.config, and certificates by TLS itself; config.json is replaced only if both find
+nothing, and until then nothing that it names has changed.
 """
 
 import json
@@ -11,16 +12,17 @@ from hashlib import sha256
 
 from holdfast.config import PATH, ConfigError, load
 from holdfast.web.http import response
-from holdfast.web.page import PAGE
+from holdfast.web.page import PAGE, POLICY
 
-IDLE = 600_000  # ms without a request after which a session is over
-PENALTY = 1000  # ms until the next try after the first wrong password; doubled with each, up to 64 times
-COST = 100  # ms that a request uses up of an allowance that grows with time
-ALLOWANCE = 30 * COST
-SHOWN = ("status", "reservations", "log", "memory", "flash")  # commands of the console
-PEM = ("ca_certificate", "client_certificate", "client_key")  # a path or, to be put into a file, the thing itself
-NESTED = 64  # brackets in a configuration: some are nested, and a board has little stack
+_IDLE = 600_000  # ms without a request after which a session is over
+_PENALTY = 1000  # ms until the next try after the first wrong password; doubled with each, up to 64 times
+_NESTED = 64  # brackets in a configuration: some are nested, and a board has little stack
+_LATEST = 3_000_000_000  # UTC in seconds; what comes after it is too much for some clocks
 
+_SHOWN = "status", "reservations", "log", "memory", "flash"  # commands of the console
+# A path, or in place of it the thing itself, in PEM; and where that is put.
+_PEM = (("ca_certificate", "/ca_certificate"), ("client_certificate", "/client_certificate"),
+        ("client_key", "nvs:client_key"))
 _LETTERS = b"abcdefghijkmnpqrstuvwxyz23456789"  # none that look alike
 
 
@@ -38,35 +40,29 @@ def hashed(password, salt):
     return salt + sha256(salt + password.encode()).digest()
 
 
-def _same(one, other):
-    # Comparing hashes takes a time that tells nothing about the strings.
-    return sha256(one.encode()).digest() == sha256(other.encode()).digest()
+def _digest(text):
+    return sha256(text.encode()).digest()
 
 
 class Site:
     """`secret`: see hashed. `edge` has `address`, of the board, as text; `random(n)`: n bytes of chance; `log`;
     `show(command)`: the lines of a console command; `read()`: the text of config.json, "" without; `write(path, text)`
-    writes a file, raises OSError; `keep(key, content)` puts bytes into NVS, false where there is none.
+    writes a file and `keep(key, content)` bytes into NVS, both raise OSError; `kept(key)`: what is in NVS;
+    `check(config)` tries what TLS needs, raises ConfigError; `time(utc)`: it is at least that late.
 
     `used`: when somebody who is logged in last asked for something; `wish`: "restart", "off" or None.
     """
 
     def __init__(self, now, edge, secret):
-        self.used = self._seen = now
-        self.wish = self._session = self._token = None
+        self.used = now
+        self.wish = self._token = None
         self._edge = edge
         self._secret = secret
         self._failures = 0
         self._locked = 0  # until when nobody may try a password
-        self._allowance = ALLOWANCE
 
     def answer(self, now, request):
         """The bytes of the answer to a Request, at monotonic ms `now`."""
-        self._allowance = min(ALLOWANCE, self._allowance + now - self._seen)
-        self._seen = now
-        if self._allowance < COST:
-            return _later(COST)
-        self._allowance -= COST
         if request.status != 200:
             return response(request.status)
         headers = request.headers
@@ -77,37 +73,34 @@ class Site:
             return response(302, extra="Location: http://%s/\r\n" % address)
         what = request.method + " " + request.path
         if what == "GET /":
-            return response(200, PAGE, "text/html", "Content-Encoding: gzip\r\n")
-        changing = what.startswith("POST ")
-        if changing and headers.get("origin") != "http://" + headers["host"]:
+            return response(200, PAGE, "text/html", POLICY)
+        if what[:5] == "POST " and headers.get("origin") != "http://" + headers["host"]:
             return response(403)
         if what == "POST /login":
             return self._login(now, request.body)
-        cookies = headers.get("cookie", "").split(";")  # those of whoever had this address before, too
-        if not self._session or now - self.used > IDLE or not [
-                1 for cookie in cookies if _same(cookie.strip(), self._session)]:
+        # Comparing hashes takes a time that tells nothing about the token.
+        if not self._token or now - self.used > _IDLE or _digest(headers.get("x-token", "")) != _digest(self._token):
             return response(401)
-        if changing and not _same(headers.get("x-token", ""), self._token):
-            return response(403)
         self.used = now
         if what == "GET /config":
             values = self._known()
             for place in (values, _wifi(values)):
                 place.pop("password", None)
-            return _json(200, {"token": self._token, "config": values})
+            return _json(200, values)
         if what == "POST /config":
-            return self._commission(request.body, headers.get("x-minutes", ""))
+            return self._commission(request.body)
         if what == "POST /off":
             self.wish = "off"
             return _json(200, {})
-        what = what[10:] if what.startswith("GET /show/") else ""
-        return response(200, "\n".join(self._edge.show(what)).encode()) if what in SHOWN else response(404)
+        what = what[10:] if what[:10] == "GET /show/" else ""
+        return response(200, "\n".join(self._edge.show(what)).encode()) if what in _SHOWN else response(404)
 
     def _login(self, now, body):
-        if now < self._locked:
-            return _later(self._locked - now)
+        wait = self._locked - now
+        if wait > 0:
+            return response(429, extra="Retry-After: %d\r\n" % ((wait + 999) // 1000))
         # Counted before it is looked at, for everybody: a second phone is no second chance.
-        self._locked = now + (PENALTY << min(self._failures, 6))
+        self._locked = now + (_PENALTY << min(self._failures, 6))
         self._failures += 1
         try:
             right = hashed(json.loads(body)["password"], self._secret[:16]) == self._secret
@@ -117,10 +110,10 @@ class Site:
             self._edge.log("warning", "web page: wrong password, number %d" % self._failures)
             return response(403)
         self._failures = self._locked = 0
-        self._session, self._token = ["id=" + hexlify(self._edge.random(16)).decode() for _ in range(2)]
+        self._token = hexlify(self._edge.random(16)).decode()
         self.used = now
         self._edge.log("info", "web page: somebody logged in")
-        return _json(200, {}, "Set-Cookie: %s; HttpOnly; SameSite=Strict\r\n" % self._session)
+        return _json(200, {"token": self._token})
 
     def _known(self):
         # What config.json has, whether it is right or not.
@@ -130,57 +123,62 @@ class Site:
             values = None
         return values if type(values) is dict else {}
 
-    def _commission(self, body, minutes):
+    def _commission(self, body):
         try:
             values = json.loads(str(body, "utf-8"))
         except ValueError:
             values = None
-        if type(values) is not dict or body.count(b"{") + body.count(b"[") > NESTED:
+        if type(values) is not dict or body.count(b"{") + body.count(b"[") > _NESTED:
             return response(400)
-        # A password that is not sent stays, but not for somebody else than it was given for.
+        utc = values.pop("time", None)  # by the phone's clock
         known = self._known()
-        _keep_password(values, known, "csms_url")
-        _keep_password(_wifi(values), _wifi(known), "ssid")
+        secrets = (values, known, "password", "csms_url"), (_wifi(values), _wifi(known), "wifi_password", "ssid")
+        for place, old, _, beside in secrets:
+            # A password that is not sent stays, but not for somebody else than it was given for.
+            if "password" in old and place.get(beside) == old.get(beside):
+                place.setdefault("password", old["password"])
         files = []
-        for field in PEM:
+        for field, name in _PEM:
             text = values.get(field)
-            if type(text) is str and text.startswith("-----BEGIN "):
-                try:
-                    if not a2b_base64(text.split("-----")[2]):
-                        raise ValueError
-                except (ValueError, IndexError):
-                    return _json(422, {"field": field, "error": "not PEM"})
-                values[field] = "/%s.pem" % field
-                files.append((values[field], text))
+            if type(text) is str and text[:11] == "-----BEGIN ":
+                # Beside what is in use, which nothing is to happen to yet.
+                values[field] = name = name + "2" if known.get(field) == name else name
+                files.append((name, text))
         try:
-            load(json.dumps(values))
-            self._hide(values, "password", "csms_url")
-            self._hide(_wifi(values), "wifi_password", "ssid")
-            for path, text in files + [(PATH, json.dumps(values))]:
-                self._edge.write(path, text)
+            config = load(json.dumps(values))
+            for name, text in files:
+                if name[0] == "/":
+                    self._edge.write(name, text)
+                else:
+                    self._edge.keep(name[4:], a2b_base64(text.split("-----")[-3]))
+            self._edge.check(config)
+            for place, old, key, beside in secrets:
+                if "password" in place:
+                    # As config.load wants it: after a hash of whom it is for, in the one of two places that is free.
+                    whom, used = place[beside], old.get(beside)
+                    if type(used) is str and used != whom and self._edge.kept(key)[:8] == _digest(used)[:8]:
+                        key += "2"
+                    self._edge.keep(key, _digest(whom)[:8] + place.pop("password").encode())
+            self._edge.write(PATH, json.dumps(values))
         except ConfigError as error:
-            return _json(422, {"field": error.args[0], "error": error.args[1]})
+            return _fault(error.args[0], error.args[1])
+        except (ValueError, IndexError):
+            return _fault("client_key", "not PEM")
         except OSError as error:
-            return _json(422, {"field": "", "error": "not written: %s" % error})
-        if minutes.isdigit() and len(minutes) < 10:
-            self._edge.time(60 * int(minutes))  # of the phone: a new board has no other, and TLS wants one
+            return _fault("", "not written: %s" % error)
+        if type(utc) is int and 0 < utc < _LATEST:
+            self._edge.time(utc)  # a new board has no other, and TLS wants one
         self._edge.log("info", "web page: new configuration")
         self.wish = "restart"
         return _json(200, {})
 
-    def _hide(self, place, key, beside):
-        # From the file into NVS, with a hash of whom it is for, as config.load wants it.
-        if "password" in place and self._edge.keep(
-                key, sha256(place[beside].encode()).digest()[:8] + place["password"].encode()):
-            place.pop("password")
+
+def _json(status, value):
+    return response(status, json.dumps(value).encode(), "application/json")
 
 
-def _later(wait):
-    return response(429, extra="Retry-After: %d\r\n" % ((wait + 999) // 1000))
-
-
-def _json(status, value, extra=""):
-    return response(status, json.dumps(value).encode(), "application/json", extra)
+def _fault(field, error):
+    return _json(422, {"field": field, "error": error})
 
 
 def _wifi(values):
@@ -189,8 +187,3 @@ def _wifi(values):
         if type(values) is not dict:
             return {}
     return values
-
-
-def _keep_password(values, known, beside):
-    if "password" in known and values.get(beside) == known.get(beside):
-        values.setdefault("password", known["password"])
