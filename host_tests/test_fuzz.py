@@ -46,7 +46,7 @@ def test_a_sound_station_passes_the_rounds_that_catch_the_broken_ones():
 
 
 def test_a_handler_that_raises_is_caught(monkeypatch):
-    monkeypatch.setattr(reservation, "_log", lambda station, reservation_id, what: 1 // 0)
+    monkeypatch.setattr(reservation, "_log", lambda station, reservation_id, how: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         fuzz_until_caught()
 

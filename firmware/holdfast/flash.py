@@ -39,9 +39,9 @@ class Records:
     * The store reads before it writes: putting what is there already costs nothing.
     """
 
-    def __init__(self, directory):
-        """`directory`: where the records live, as "/records"; made when missing. Nothing is read or written yet."""
-        self._root = directory + "/"  # every path begins so
+    def __init__(self, path):
+        """`path`: the directory the records live in, as "/records", made when missing. Nothing is read or written yet."""
+        self._root = path + "/"  # every path begins so
         self.changes = {}  # first part of a record's name -> changes on flash so far
         self._stuck = {}  # path -> file that a failing flash kept from closing
         self._owed = None  # (path, content) that a failed change has to leave behind
@@ -98,9 +98,9 @@ class Records:
         """Make the record `name` absent, if it is not; durable on return; raises OSError."""
         self._change(name, None)
 
-    def _problem(self, what, error):
+    def _problem(self, name, error):
         self._blurred = True
-        self.problems.append("%s: %s" % (what, error))
+        self.problems.append("%s: %s" % (name, error))
 
     def _change(self, name, content):
         self._settle()
@@ -169,15 +169,15 @@ class Records:
             os.statvfs(around)
             self._blurred = False
 
-    def _insist(self, read, what):
+    def _insist(self, read, path):
         """Read, and once more if that fails: a record that is missed here is missed until the next boot."""
         try:
             self._look_again()
-            return read(what)
+            return read(path)
         except OSError:
             self._blurred = True
             self._look_again()
-            return read(what)
+            return read(path)
 
     def _read(self, path):
         """The content of a file; None when it is absent or empty; raises OSError."""

@@ -94,15 +94,15 @@ class WebSocket:
 
     def __init__(self, host, path, subprotocol, authorization, limit, urandom, buffer):
         self.state = "connecting"
-        self._subprotocol = subprotocol
-        self._limit = limit
-        self._urandom = urandom
+        self.subprotocol = subprotocol
+        self.limit = limit
+        self.urandom = urandom
         self._events = []
         self._rest = b""  # the beginning of an HTTP head, of a frame's header or of a control frame
         self._left = 0  # payload bytes still to come of the data frame being read
         self._final = 0  # is it the last of its message?
         self._message = 0  # _TEXT or _BINARY while a message is being put together, else 0
-        self._buffer = buffer
+        self.buffer = buffer
         self._total = 0  # payload bytes of the message so far; those beyond the buffer are counted but not kept
         self._utf8 = 0
         self._ended = False  # the last event is in the queue; nothing more is listened to
@@ -146,7 +146,7 @@ class WebSocket:
         """Queue one frame: a whole message, or control with at most 125 bytes. False, sending nothing, unless open."""
         if self.state != "open":  # so nothing follows the one close frame (§5.5.1)
             return False
-        append_frame(self._out, opcode, payload, self._urandom(4))
+        append_frame(self._out, opcode, payload, self.urandom(4))
         return True
 
     def send_text(self, text):
@@ -220,13 +220,13 @@ class WebSocket:
         answer = printable(lines.pop(0))
         status = (answer + " ").split(" ")[1]
         if len(status) != 3 or not status.isdigit():
-            return self._end("refused", 0, "malformed status line: " + answer[:40])
+            return self._end("refused", 0, "not HTTP: " + answer[:40])
         headers = {}
         for line in lines:
             line = printable(line)
             name, colon, value = line.partition(":")
             if not colon or not name or name != name.strip():
-                return self._end("refused", 0, "malformed header: " + line[:40])
+                return self._end("refused", 0, "not HTTP: " + line[:40])
             name, value = name.lower(), value.strip()
             # A header said twice must not pass for one said once.
             headers[name] = headers[name] + ", " + value if name in headers else value
@@ -252,8 +252,8 @@ class WebSocket:
         # From here on the server is known to speak WebSocket, so it gets to know why we leave.
         self.state = "open"
         agreed = headers.get("sec-websocket-protocol", "")
-        if agreed != self._subprotocol:
-            why = "subprotocol %s not agreed, got '%s'" % (self._subprotocol, agreed[:40])
+        if agreed != self.subprotocol:
+            why = "subprotocol %s not agreed, got '%s'" % (self.subprotocol, agreed[:40])
             self._end("refused", 101, why, _closing(_PROTOCOL_ERROR, why))
         else:
             self._events.append(("open",))
@@ -294,12 +294,12 @@ class WebSocket:
             self._total = self._utf8 = 0
             if opcode == _BINARY and not self.binary:
                 return self._fail(_UNSUPPORTED, "text messages only")
-        if self._total + length > max(self._limit, _SKIP_LIMIT):
+        if self._total + length > max(self.limit, _SKIP_LIMIT):
             return self._fail(_TOO_BIG, "message too big")
-        missing = min(self._total + length, self._limit) - len(self._buffer)
+        missing = min(self._total + length, self.limit) - len(self.buffer)
         if missing > 0:
             try:
-                self._buffer.extend(bytes(missing))
+                self.buffer.extend(bytes(missing))
             except MemoryError:
                 pass  # the message is skipped and told as oversize
         return self._read_payload(data, at)
@@ -308,7 +308,7 @@ class WebSocket:
         """Take in what is there of a data frame's payload. Returns where it ends."""
         piece = data[at:at + self._left]
         size = len(piece)
-        buffer = self._buffer
+        buffer = self.buffer
         kept = min(self._total, len(buffer))
         fits = min(len(buffer) - kept, size)
         buffer[kept:kept + fits] = piece[:fits]
@@ -322,7 +322,7 @@ class WebSocket:
                 return self._fail(_BAD_DATA, "not UTF-8")
         if complete:
             view = memoryview(buffer)
-            if self._total > min(self._limit, len(buffer)):
+            if self._total > min(self.limit, len(buffer)):
                 event = ("oversize", bytes(view[:_OVERSIZE_HEAD]), self._total)
             elif self._message == _TEXT:
                 event = ("text", str(view[:self._total], "utf-8"))
@@ -352,8 +352,8 @@ class WebSocket:
         """Report a breach by the server, tell it why, and listen no more (§7.1.7)."""
         self._end("closed", code, why, _closing(code, why))
 
-    def _end(self, event, code, why, farewell=None):
+    def _end(self, event, code, why, payload=None):
         self._ended = True
-        self._farewell = farewell
-        self._buffer = None
+        self._farewell = payload
+        self.buffer = None
         self._events.append((event, code, why))

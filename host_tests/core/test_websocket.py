@@ -124,13 +124,13 @@ def test_malformed_status_lines_are_refused():
     for line in ("HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 1o1 x", "HTTP/1.1  101 x", "HTTP/1.1 1010", "HTTP/1.1 -10 x",
                  "HTTP/1.1101 x"):
         event = refusal(line + "\r\n\r\n")[0]
-        assert event[:2] == ("refused", 0) and event[2].startswith("malformed status line"), (line, event)
+        assert event[:2] == ("refused", 0) and event[2] == "not HTTP: " + line, (line, event)
 
 
 def test_malformed_headers_are_refused():
     for line in ("no colon", ": no name", "Space-Before : colon", " folded: line"):
         event = refusal(peer.HEAD.replace("\r\n\r\n", "\r\n" + line + "\r\n\r\n"))[0]
-        assert event[:2] == ("refused", 0) and event[2] == "malformed header: " + line, event
+        assert event[:2] == ("refused", 0) and event[2] == "not HTTP: " + line, event
 
 
 def test_head_that_never_ends_is_refused_at_two_kilobytes():

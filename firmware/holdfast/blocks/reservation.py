@@ -180,8 +180,8 @@ def _name(reservation_id):
     return RECORDS + str(reservation_id)
 
 
-def _log(station, reservation_id, what):
-    station.log("info", "reservation %d: %s" % (reservation_id, what))
+def _log(station, reservation_id, how):
+    station.log("info", "reservation %d: %s" % (reservation_id, how))
 
 
 REQUESTS = (
