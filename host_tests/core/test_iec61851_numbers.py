@@ -121,7 +121,8 @@ def test_the_nominal_resistors_rate_the_cable():
 
 
 def test_a_resistor_between_two_ratings_counts_as_the_lower_one():
-    for ohms, amps in ((141, 32), (150, 32), (309, 20), (330, 20), (937, 13), (1000, 13)):
+    for ohms, amps in ((75, 63), (140, 63), (141, 32), (150, 32), (308, 32), (309, 20), (330, 20), (936, 20), (937, 13),
+                       (1000, 13), (2460, 13)):
         assert pilot.cable(ohms) == amps
 
 

@@ -35,6 +35,7 @@ def test_every_driver_that_can_be_configured_exists():
         hardware = __import__("holdfast.hardware." + name, None, None, ["Hardware"]).Hardware
         for part in ("attach", "contactor", "open", "run", "simulated"):
             assert hasattr(hardware, part)
+        assert hardware.simulated == (name == "simulated")  # nobody pretends to be the car of a real one
 
 
 def test_the_driver_that_is_configured_is_made():
