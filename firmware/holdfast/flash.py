@@ -40,7 +40,7 @@ class Records:
     """
 
     def __init__(self, path):
-        """`path`: the directory the records live in, as "/records", made when missing. Nothing is read or written yet."""
+        """`path`: the directory where the records live, as "/records", made when missing. Nothing is read yet."""
         self._root = path + "/"  # every path begins so
         self.changes = {}  # first part of a record's name -> changes on flash so far
         self._stuck = {}  # path -> file that a failing flash kept from closing

@@ -188,8 +188,9 @@ class Reservations:
         specific = self.specific(evse.id)
         if specific:
             return specific if _matches(specific, token, group) else None
-        for reservation in self._floating():
-            if evse.usable_types(reservation.connector_type) and _matches(reservation, token, group):
+        for reservation in self.held:
+            if (self.enabled and reservation.evse_id is None and evse.usable_types(reservation.connector_type)
+                    and _matches(reservation, token, group)):
                 others = self._floating_masks(reservation.id)
                 if _matching(others, evse.bit) + 1 >= _matching(self._floating_masks()):
                     return reservation
@@ -202,8 +203,8 @@ class Reservations:
     def group_decides(self, evse):
         """Could the group of a presented token open this EVSE, so that it must be asked for (H03.FR.08)?"""
         specific = self.specific(evse.id)
-        for reservation in (specific,) if specific else self._floating():
-            if reservation.group is not None:
+        for reservation in self.held:
+            if reservation.group is not None and (reservation is specific if specific else reservation.evse_id is None):
                 return True
         return False
 
@@ -248,9 +249,6 @@ class Reservations:
             evse.transaction is not None or evse.usable_types(reservation.connector_type))
 
     # --- floating reservations as a matching
-
-    def _floating(self):
-        return [r for r in self.held if r.evse_id is None and self.enabled]
 
     def _floating_masks(self, but=None):
         """For each floating reservation the EVSEs that could serve it now, as a bit mask; `but`: an id to look past."""

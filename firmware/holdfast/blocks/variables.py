@@ -117,20 +117,19 @@ def _observed(station, now, entry):
         states = ["Available" if site.operative else "Unavailable"]
     else:
         spot = site.evse(place["evse"]["id"])
-        if spot is None:
-            return None
-        thing = "evse"
-        connectors = spot.connectors
-        if "connectorId" in place["evse"]:
-            thing = "connector"
-            connectors = [connector for connector in connectors if connector.id == place["evse"]["connectorId"]]
-        states = [station.status_of(spot, connector) for connector in connectors]
+        connector_id = place["evse"].get("connectorId")
+        thing = "evse" if connector_id is None else "connector"
+        states = []
+        for connector in spot.connectors if spot else ():
+            if connector_id in (None, connector.id):
+                states.append(station.status_of(spot, connector))
+                connector_type = connector.type
     if kind != thing or not states:
         return None
     if what == "available":
         return "true"
     if what == "connectortype" and thing == "connector":
-        return connectors[0].type
+        return connector_type
     if what == "availabilitystate":
         for state in "Faulted Occupied Reserved Available Unavailable".split():
             if state in states:
