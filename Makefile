@@ -17,8 +17,10 @@ ID ?= HOLDFAST-1
 URL ?=
 SECONDS ?= 60
 PORT ?=
-PORT_WANTED = test -n "$(PORT)" || { echo "usage: make $@ PORT=/dev/ttyUSB0"; exit 2; }
-FILE_WANTED = test -n "$(PORT)" -a -n "$(FILE)" || { echo "usage: make $@ PORT=/dev/ttyUSB0 FILE=…"; exit 2; }
+PORTS = { echo "serial ports here:"; $(BIN)/python -m serial.tools.list_ports 2>&1; exit 2; }
+PORT_WANTED = test -n "$(PORT)" || { echo "usage: make $@ PORT=/dev/ttyUSB0"; $(PORTS); }
+FLASH_WANTED = test -n "$(PORT)" || { echo "usage: make $@ BOARD=ESP32_GENERIC PORT=/dev/ttyUSB0"; $(PORTS); }
+FILE_WANTED = test -n "$(PORT)" -a -n "$(FILE)" || { echo "usage: make $@ PORT=/dev/ttyUSB0 FILE=station.zip"; $(PORTS); }
 
 .PHONY: help setup run test fuzz csms station board size firmware types lint clean \
 	flash deploy provision console logs backup restore
@@ -55,8 +57,8 @@ test: setup lint  ## everything CI runs
 fuzz: $(READY)  ## throw generated and mutated input at the station; SECONDS=60
 	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
 
-csms: $(READY)  ## the development CSMS alone, for any station; TLS=directory for wss://
-	@$(BIN)/python -m tools.csms $(if $(TLS),--tls $(TLS))
+csms: $(READY)  ## the development CSMS alone; ADDRESS=this computer's, for boards; TLS=directory for wss://; PASSWORD=…
+	@$(BIN)/python -m tools.csms $(if $(ADDRESS),--host $(ADDRESS)) $(if $(TLS),--tls $(TLS)) $(if $(PASSWORD),--password "$(PASSWORD)")
 
 station: $(READY)  ## the virtual charger alone, against any CSMS: make station URL=ws://host:port/path ID=name
 	@test -n "$(URL)" || { echo "usage: make station URL=ws://host:port/path ID=$(ID)"; exit 2; }
@@ -72,7 +74,7 @@ firmware: $(READY)  ## build the image of a board: make firmware BOARD=name MICR
 	@MICROPYTHON_SRC="$(MICROPYTHON_SRC)" IDF_PATH="$(IDF_PATH)" $(BIN)/python -m tools.firmware $(BOARD)
 
 flash: $(READY)  ## the image onto a board, with esptool: make flash BOARD=… PORT=… [IMAGE=file] [ERASE=1]
-	@$(PORT_WANTED)
+	@$(FLASH_WANTED)
 	@$(BIN)/python -m tools.flash "$(BOARD)" $(PORT) $(if $(IMAGE),--image "$(IMAGE)") $(if $(ERASE),--erase)
 
 deploy: $(READY)  ## the agent onto a board, only what changed, into ROMFS or as .mpy files: make deploy PORT=…

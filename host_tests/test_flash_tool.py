@@ -66,7 +66,13 @@ def test_the_image_goes_where_the_chip_of_the_board_starts(board, esptool, image
     assert offset == OFFSETS[chip]
     assert (tmp_path / "calls").read_text().split("\n") == [
         "--chip", chip, "--port", "/dev/ttyUSB7", "--baud", "460800", "write-flash", offset, str(path)]
-    assert "make provision PORT=/dev/ttyUSB7 BOARD=" + board in done.stdout
+    assert "make provision BOARD=%s PORT=/dev/ttyUSB7" % board in done.stdout
+
+
+def test_without_a_port_the_ports_that_there_are_are_shown(esptool, tmp_path):
+    done = make("BOARD=ESP32_GENERIC")
+    assert done.returncode == 2 and not (tmp_path / "calls").exists()
+    assert "usage: make flash BOARD=ESP32_GENERIC PORT=/dev/ttyUSB0\nserial ports here:\n" in done.stdout
 
 
 def test_all_of_the_flash_is_erased_only_if_asked(esptool, image, tmp_path):

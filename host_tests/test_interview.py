@@ -6,9 +6,12 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from test_provision import CLIENT, KEY, PASSWORD, bare, desk, site  # noqa: F401
@@ -118,8 +121,8 @@ def test_the_ethernet_pins_are_those_of_the_board():
     for board, pins in ETHERNET.items():
         rows = (image.ROOT / "boards" / board / "pins.csv").read_text().splitlines()
         table = dict(row.replace(" ", "").split(",")[:2] for row in rows if "," in row)
-        for name, signal in (("mdc", "MDC"), ("mdio", "MDIO"), ("power", "POWER"), ("ref_clk", "CLOCK")):
-            assert table["ETH_" + signal] == "GPIO%d" % pins[name]
+        for name, wire in (("mdc", "MDC"), ("mdio", "MDIO"), ("power", "POWER"), ("ref_clk", "CLOCK")):
+            assert table["ETH_" + wire] == "GPIO%d" % pins[name]
 
 
 # --- on a terminal
@@ -174,6 +177,21 @@ def test_make_provision_asks_at_a_terminal_until_the_station_is_registered(bare)
     assert status == 0 and "BootNotification: Accepted" in seen, seen
     assert PASSWORD[:13] not in seen and PASSWORD not in bare.transcript
     assert json.loads(image.read_image(bare.image)["config.json"])["station_id"] == "DEPOT-7"
+
+
+def test_make_csms_listens_where_a_board_can_reach_it_and_wants_the_password():
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    process = subprocess.Popen(["make", "--no-print-directory", "csms", "ADDRESS=127.0.0.2", "PASSWORD=" + PASSWORD],
+                               cwd=image.ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                               env=environment, start_new_session=True)
+    try:
+        assert "CSMS for OCPP 2.0.1 at ws://127.0.0.2:9000/ocpp/STATION-ID" in process.stdout.readline()
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen("http://127.0.0.2:9000/ocpp/HOLDFAST-1", timeout=5)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdout.close()
+        process.wait(10)
 
 
 def test_ctrl_c_among_the_questions_leaves_the_board_at_work(bare):  # noqa: F811

@@ -11,11 +11,13 @@ import select
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from virtual_boards import CONSOLE, PROMPT, ask, at_repl, make_board  # noqa: F401
 
 from tools import image
+from tools.serial_console import SerialConsole
 
 MPREMOTE = os.path.join(os.path.dirname(sys.executable), "mpremote")
 
@@ -211,6 +213,26 @@ def test_repl_ctrl_c_stops_a_running_program(board):
         repl.type("\x03")
         repl.until("KeyboardInterrupt")
         repl.until(PROMPT)
+
+
+def test_the_board_of_make_board_can_be_connected_to_and_shows_its_page(tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "tools.virtual_board", "--image", str(tmp_path / "board.img")],
+                               stdout=subprocess.PIPE, text=True, cwd=image.ROOT)
+    try:
+        lines = [process.stdout.readline() for _ in range(4)]
+        assert "made " in lines[0]
+        port = lines[1].split(" is at ")[1].split(";")[0]
+        with SerialConsole(port) as console:
+            console.command("web on")
+        with urllib.request.urlopen(lines[3].split()[0], timeout=5) as page:
+            assert page.headers["Content-Encoding"] == "gzip"
+        done = subprocess.run([MPREMOTE, *lines[2].split()[1:3], "exec", "print(6 * 7)"], capture_output=True,
+                              text=True, timeout=20, stdin=subprocess.DEVNULL)
+        assert done.stdout == "42\n", done.stdout + done.stderr
+    finally:
+        process.terminate()
+        process.stdout.close()
+        process.wait(10)
 
 
 def test_board_lives_on_when_mpremote_is_killed(board):

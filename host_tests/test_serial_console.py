@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -124,6 +125,22 @@ def test_make_console_leads_to_the_agent_and_leaves_it_alone(station):
     os.close(master)
     assert "contactors open" not in station.transcript
     assert "station: HOLDFAST-1" in station.command("status")
+
+
+def test_make_logs_shows_the_log_until_ctrl_c(station):
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    process = subprocess.Popen(["make", "--no-print-directory", "logs", "PORT=" + station.port, "LEVEL=info"],
+                               cwd=image.ROOT, stdout=subprocess.PIPE, text=True, env=environment,
+                               start_new_session=True)
+    shown = ""
+    while "next attempt" not in shown:
+        line = process.stdout.readline()
+        assert line, shown
+        shown += line
+    os.killpg(process.pid, signal.SIGINT)
+    process.stdout.close()
+    process.wait(10)
+    assert "station: HOLDFAST-1" in station.command("status") and "contactors open" not in station.transcript
 
 
 def test_make_logs_wants_a_port():

@@ -36,7 +36,7 @@ and do this again. Without buttons: pin GPIO{pin} to ground while the power come
 NEXT = """\
 {board} has its image. It restarts; tell it who it is:
 
-    make provision PORT={port} BOARD={board}"""
+    make provision BOARD={board} PORT={port}"""
 
 
 class Refused(Exception):

@@ -135,6 +135,7 @@ def main():
     try:
         if options.what == "restore":
             manifest, records = load(options.file)
+        print("asking the board at %s" % options.port, flush=True)
         with visit(options.port, options.force) as repl:
             try:
                 station = station_id(repl)
