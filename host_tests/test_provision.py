@@ -304,6 +304,15 @@ def test_a_new_password_replaces_one_that_the_csms_has_set_since(make_board):
     assert sorted(image.read_image(board.image)) == ["config.json", "records/reservation-1"]
 
 
+def test_a_password_that_the_csms_has_set_is_not_for_another_csms_and_stays_for_the_same(make_board):
+    record = provision.CHANGED_PASSWORD.lstrip("/")
+    board = at_repl(make_board({"config.json": json.dumps(site()), record: b"x"}))
+    put(board, site(password=None))
+    assert record in image.read_image(board.image)
+    put(board, site("ws://other.example/", password=None))
+    assert record not in image.read_image(board.image)
+
+
 def test_without_nvs_the_passwords_and_the_key_are_in_files(make_board, desk):
     board = at_repl(make_board())
     values = site("wss://csms.example/", network={"wifi": {"ssid": "home", "password": KEY}}, ca_certificate="ca.pem",

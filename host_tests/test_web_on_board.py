@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from unittest.mock import ANY
 
 import pytest
+from holdfast.flash import framed
 from holdfast.web import server
 from tls_peers import clocked_micropython, pki
 from virtual_boards import PROMPT, SIZE, ask
@@ -179,6 +180,34 @@ def test_an_nvs_that_does_not_take_the_password_is_told_and_no_file_gets_it(make
     assert status == 422 and json.loads(answer) == {"field": "", "error": "not written: NVS does not take it"}
     assert not [content for content in image.read_image(board.image).values() if b"a-password-of" in content]
     assert "evse 1: idle" in board.command("status")
+
+
+def test_a_new_password_counts_though_the_csms_has_set_one_since(make_board):
+    record = "records/variable-SecurityCtrlr.BasicAuthPassword"
+    content = framed(record[8:], b"what-the-csms-has-set")
+    board = make_board({**image.charger_files(NOWHERE, "HOLDFAST-1"), record: content}, size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    visitor = Visitor(board)
+    password = switched_on(board)["password"]
+    visitor.login(password)
+    assert visitor.ask("/config", image.make_config(NOWHERE, "HOLDFAST-1", model="Two"))[0] == 200
+    board.read_until("off after 10 minutes without use")
+    assert record in image.read_image(board.image)
+    visitor.login(password)
+    assert visitor.ask("/config", image.make_config(NOWHERE, "A", password="a-password-of-some-length"))[0] == 200
+    board.read_until("off after 10 minutes without use")
+    assert record not in image.read_image(board.image)
+
+
+def test_a_configuration_that_is_no_json_is_put_right_without_a_cable(make_board):
+    board = make_board({**image.charger_files(NOWHERE, "HOLDFAST-1"), "config.json": b"{\xff"}, size=512 * 4096)
+    board.power_on()
+    visitor = Visitor(board)
+    visitor.login(codes(board.read_until("off after 10 minutes without use"))["password"])
+    assert json.loads(visitor.ask("/config")[2]) == {}
+    assert visitor.ask("/config", image.make_config(NOWHERE, "HOLDFAST-1"))[0] == 200
+    board.read_until("next attempt", 10)
 
 
 def test_a_configuration_that_is_wrong_is_put_right_without_a_cable(make_board):

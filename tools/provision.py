@@ -86,14 +86,15 @@ class Board:
 
 class Site:
     """A checked site: `values` for config.json, without secrets; `secrets` as {key in NVS: bytes}; `kept`: the keys in
-    NVS that stay; `files` as {path on the board: content}. `board`: what is there. Raises ConfigError."""
+    NVS that stay; `given`: of SECRETS those with a password; `files` as {path on the board: content}. `board`: what is
+    there. Raises ConfigError."""
 
     def __init__(self, values, folder=".", board=None, knows=None):
         if not isinstance(values, dict):
             raise config.ConfigError("", "not an object")
         board = board or Board(hashes={})
         values = json.loads(json.dumps(values))
-        self.files, self.secrets, self.kept = {}, {}, []
+        self.files, self.secrets, self.kept, self.given = {}, {}, [], []
         self._certificates(values, Path(folder), board)
         complete = json.loads(json.dumps(values))
         for key, path, beside in SECRETS:
@@ -102,6 +103,7 @@ class Site:
             if not isinstance(whom, str):
                 continue
             if isinstance(own.get("password"), str):
+                self.given.append(key)
                 if board.nvs:
                     slot = board.slot(key, path, beside, whom)
                     self.secrets[slot] = bound(whom) + own.pop("password").encode()
@@ -191,9 +193,10 @@ def write(repl, site, board):
             lines.append("n.set_blob(%r, binascii.a2b_base64(%r))" % (key, base64.b64encode(content).decode()))
         repl.run("\n".join(lines + ["n.commit()"]))
     repl.replace("/config.json", json.dumps(site.values).encode())
-    if [key for key in site.secrets if key.startswith("password")] and repl.exists("/records"):
-        if repl.exists(CHANGED_PASSWORD):
-            repl.run("os.remove(%r)" % CHANGED_PASSWORD)
+    # That one is good for no other CSMS, and not beside a new one.
+    outdated = "password" in site.given or site.values["csms_url"] != board.values.get("csms_url")
+    if outdated and repl.exists("/records") and repl.exists(CHANGED_PASSWORD):
+        repl.run("os.remove(%r)" % CHANGED_PASSWORD)
     _forget(repl, site, board)
 
 

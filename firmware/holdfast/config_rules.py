@@ -51,6 +51,8 @@ def _variables(value):
     for name in value:
         # Every value of the device model is a string, numbers too.
         wrong = "not a string" if type(value[name]) is not str else device_model.check_initial(name, value[name])
+        if not wrong and device_model.row(name)[1] == "WO":
+            wrong = "what nobody may read has a field of its own: password"  # and goes to NVS
         if wrong:
             return (payload.PROPERTY, name, wrong)
 

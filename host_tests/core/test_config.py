@@ -202,6 +202,8 @@ def test_initial_variables_are_strings_of_the_device_model():
     assert refusal(good(variables={"OCPPCommCtrlr.HeartbeatInterval": 300})) == (
         "variables.OCPPCommCtrlr.HeartbeatInterval: not a string")
     assert refusal(good(variables=[])) == "variables: not an object"
+    for name in ("SecurityCtrlr.BasicAuthPassword", "securityctrlr.basicauthpassword"):
+        assert refusal(good(variables={name: "a-secret-of-16-characters"})).endswith("has a field of its own: password")
     assert refusal(good(variables={"Nonsense.Name": "1"})).startswith("variables.Nonsense.Name: ")
 
 

