@@ -14,9 +14,9 @@ EVSES = (("sType2",), ("cType2",))
 class PilotDesk(Desk):
     """A Desk whose station has the driver on a Bench below it."""
 
-    def __init__(self, pins=(FULL, SECOND), evses=EVSES):
+    def __init__(self, pins=(FULL, SECOND), evses=EVSES, variables=None):
         self.pins = pins
-        super().__init__(evses=evses)
+        super().__init__(evses=evses, variables=variables)
 
     def power_on(self):
         super().power_on()

@@ -1,6 +1,6 @@
 """The IEC 61851 driver and its pins in all that goes well, and in what the car or the machinery does wrong."""
 
-from holdfast.hardware import outlet
+from holdfast.hardware import outlet, pilot
 from pilot_desk import FULL, SECOND, PilotDesk
 
 
@@ -66,6 +66,32 @@ def test_a_car_that_pauses_and_goes_on_is_told_as_suspended_and_charging():
     desk.run(3000)  # sequence 4
     assert evse.contact
     assert [event[2] for event in desk.events()] == ["SuspendedEV", "Charging"]
+
+
+def test_a_transaction_without_a_driver_offers_nothing():
+    desk = PilotDesk(variables={"TxCtrlr.TxStartPoint": "EVConnected"})
+    desk.bench.evse(1).car.plug(s2=True)
+    desk.run(5000)
+    assert desk.station.evses[0].transaction is not None
+    assert desk.bench.duty(1) == 1000 and desk.bench.evse(1).history == []
+
+
+def test_a_transaction_that_outlives_its_driver_offers_nothing_any_more():
+    desk = PilotDesk(variables={"TxCtrlr.TxStopPoint": "EVConnected"})
+    desk.charging()
+    desk.swipe("DEADBEEF42", 1)
+    desk.run(10_000)
+    assert desk.station.evses[0].transaction is not None and desk.station.evses[0].fault is None
+    assert desk.bench.duty(1) == 1000 and not desk.bench.evse(1).contact
+
+
+def test_a_driver_whom_the_csms_refuses_after_all_is_offered_nothing_any_more():
+    desk = PilotDesk()
+    desk.charging()
+    desk.station.evses[0].authorization.refused = True  # E05, in the answer to an event
+    desk.station.settle(desk.now)
+    desk.run(10_000)
+    assert desk.bench.duty(1) == 1000 and not desk.bench.evse(1).contact
 
 
 def test_an_unplugged_car_under_load_is_off_the_mains_within_100_ms():
@@ -224,6 +250,7 @@ def test_every_current_that_can_be_offered_can_also_be_measured():
         desk.charging()
         desk.run(3000)
         assert desk.bench.evse(1).contact and desk.driver.ports[0].outlet.fault is None, amps
+        assert abs(desk.bench.duty(1) - pilot.duty(amps)) < 1
         left = desk.bench.now()
         desk.bench.evse(1).car.s2 = False
         desk.run(300)

@@ -299,20 +299,44 @@ def test_a_station_that_raises_costs_the_energy_too():
 
 
 def test_a_trip_while_the_contactor_closes_wins():
+    for before in (True, False):
+        desk = PilotDesk()
+        port = desk.driver.ports[0]
+        pin = desk.bench.pins[26]
+        value = pin.value
+
+        def trip_in_between(level, desk=desk, value=value, before=before):
+            if level and before:
+                desk.bench.trip(1)
+            value(level)
+            if level and not before:
+                desk.bench.trip(1)
+
+        pin.value = trip_in_between
+        port.outlet.closed = True
+        port.obey()
+        assert not is_on(desk), before
+
+
+def test_a_trip_after_the_look_and_before_its_orders_keeps_the_contactor_open():
     desk = PilotDesk()
-    port = desk.driver.ports[0]
-    pin = desk.bench.pins[26]
-    value = pin.value
+    desk.charging()
+    order = desk.driver.ports[0].outlet
+    look = order.look
 
-    def trip_in_between(level):
-        value(level)
-        if level:
-            desk.bench.trip(1)
+    def trip_afterwards(*readings):
+        events = look(*readings)
+        desk.bench.trip(1)
+        desk.bench.trip(1, False)  # however short it was
+        order.look = look
+        return events
 
-    pin.value = trip_in_between
-    port.outlet.closed = True
-    port.obey()
-    assert not is_on(desk)
+    order.look = trip_afterwards
+    del desk.bench.changes[:]
+    desk.driver.look()
+    assert not is_on(desk) and (26, 1) not in desk.bench.changes
+    desk.driver.look()
+    assert desk.station.evses[0].fault == "GroundFault"
 
 
 def test_a_trip_is_not_forgotten_because_the_contactor_could_not_be_written_to():

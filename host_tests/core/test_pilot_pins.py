@@ -15,6 +15,8 @@ def refusal(changes=None, without=(), evses=EVSES, pins=None):
 
 def test_pins_as_they_should_be_are_accepted():
     assert refusal() is None
+    assert refusal({"pilot_mv": [150, 2450], "pull_up": 900, "amps": 6}) is None
+    assert refusal({"pilot_mv": [1000, 2000], "pull_up": 1500, "amps": 80}) is None
     assert refusal(without=("mirror", "residual", "proximity", "pull_up", "lock", "unlock", "locked")) is None
 
 
@@ -27,7 +29,10 @@ def test_pins_that_can_not_be_right_are_refused_by_name():
             ({"contactor": 4}, (), "pins[1]: GPIO 4 is used twice"),
             ({"pilot_mv": [2100, 300]}, (), "pins[0]: pilot_mv: under 1000 mV apart"),
             ({"pilot_mv": [1200, 2199]}, (), "pins[0]: pilot_mv: under 1000 mV apart"),
-            ({"pilot_mv": [0, 2100]}, (), "pins[0].pilot_mv[0]: out of range"),
+            ({"pilot_mv": [149, 2100]}, (), "pins[0].pilot_mv[0]: out of range"),
+            ({"pilot_mv": [300, 2451]}, (), "pins[0].pilot_mv[1]: out of range"),
+            ({"pilot_mv": [2100]}, (), "pins[0].pilot_mv: fewer than 2 items"),
+            ({"pilot_mv": [300, 2100, 2100]}, (), "pins[0].pilot_mv: more than 2 items"),
             ({"pilot_mv": [300, 3300]}, (), "pins[0].pilot_mv[1]: out of range"),
             ({"pull_up": 899}, (), "pins[0].pull_up: out of range"),
             ({"pull_up": 1501}, (), "pins[0].pull_up: out of range"),

@@ -13,6 +13,7 @@ from holdfast import board
 from holdfast.hardware.outlet import Outlet
 from holdfast.hardware.pilot import OFF, cable
 from holdfast.payload import PROPERTY, boolean, fault_of, integer_between
+from holdfast.transactions import charging_state
 
 PACE = 20  # ms between two looks
 SUPPLY = 3300  # mV on the far side of the pull-up of the proximity contact
@@ -159,7 +160,7 @@ class _Port:
         residual = self._get("residual")
         self.events += self.outlet.look(now, high, low, rating, self._get("mirror"), residual or self.tripped,
                                         self._get("locked"))
-        if not residual and self.outlet.fault:
+        if self.outlet.fault:
             self.tripped = False  # heard
 
     def _levels(self):
@@ -215,7 +216,6 @@ class Hardware:
         self._now = now
         self.due = now() + LATE
         for port in self.ports:
-            port.looked = now()
             for name in ("mirror", "residual"):
                 if name not in port.pins:
                     station.log("warning", "EVSE %d has no %s input" % (port.id, name))
@@ -289,6 +289,4 @@ class Hardware:
 
 def _offered(evse):
     # Would the station give energy if the car asked for it?
-    authorization = evse.authorization
-    return (evse.transaction is not None and authorization is not None and not authorization.refused
-            and evse.fault is None)
+    return evse.transaction is not None and charging_state(evse, evse.fault is None) in ("Charging", "SuspendedEV")
