@@ -22,11 +22,15 @@ def test_main_comes_last():
     assert package.package()["urls"][-1] == ["../main.py", "firmware/main.py"]
 
 
-def test_mip_puts_every_file_where_it_belongs(make_board):
+def test_mip_puts_every_file_where_it_belongs_and_the_agent_starts(make_board):
     board = at_repl(make_board({}, size=image.DEFAULT_SIZE))
     done = subprocess.run([MPREMOTE, "connect", board.port, "mip", "install", "./package.json"], cwd=package.ROOT,
                           capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
+    board.power_cut()
+    board.power_on()
+    board.read_until("no station: config.json: the file is missing", 20)  # the agent runs
+    assert board.command("status", 10)
     board.close()
     wanted = image.firmware_files(compiled=False)
     for name in package.ONLY_FROZEN:

@@ -12,7 +12,7 @@ from unittest.mock import ANY
 import pytest
 from holdfast.flash import framed
 from holdfast.web import server
-from tls_peers import clocked_micropython, pki
+from tls_peers import clocked_micropython, pki, right
 from virtual_boards import PROMPT, SIZE, ask
 
 from tools import image, web_page
@@ -439,6 +439,35 @@ def test_what_belongs_to_the_link_stays_when_the_page_goes_off(make_board):
     board.read_until(PROMPT)
     names = ask(board, "import sys; sorted(name for name in sys.modules if name.startswith('holdfast.web'))")
     assert names == "['holdfast.websocket']"
+
+
+def test_page_and_tls_have_room_beside_each_other_in_the_heap_of_a_small_board(make_board):
+    """200 kB here are 100 kB on 32 bits, as in test_small_heap.py."""
+    client = pki().client("HOLDFAST-1")
+
+    async def situation():
+        async with Csms(password="a-password-of-some-length", tls=right()) as csms:
+            settings = image.make_config(csms.url, "HOLDFAST-1", password="a-password-of-some-length",
+                                         ca_certificate="/ca.pem")
+            files = {"config.json": json.dumps(settings), "ca.pem": pki().root.pem}
+            board = make_board(files, 512 * 4096, frozen=image.frozen_image(), heap="200K")
+            await board.apower_on()
+            await (await csms.station()).registered()
+            password = codes("\n".join(await board.acommand("web on")))["password"]
+            visitor = Visitor(board)
+            assert await asyncio.to_thread(visitor.login, password) == 200
+            for what in ("status", "reservations", "log", "memory", "flash") * 2:
+                status, _, shown = await asyncio.to_thread(visitor.ask, "/show/" + what)
+                assert status == 200, (what, shown)
+            assert (await asyncio.to_thread(visitor.ask, "/"))[0] == 200
+            settings.update(ca_certificate=pki().root.pem.decode(), client_certificate=client.pem.decode(),
+                            client_key=client.key_pem.decode(), security_profile=2)
+            assert await asyncio.to_thread(visitor.ask, "/config", settings) == (200, ANY, "{}")
+            await (await csms.station()).registered()
+            assert not csms.events("SecurityEventNotification", type="MemoryExhaustion")
+            assert "no crash reports" in await board.acommand("crash")
+
+    asyncio.run(situation())
 
 
 def test_memory_comes_back_when_it_is_off(make_board):
