@@ -78,6 +78,18 @@ def test_an_installer_commissions_a_new_station_with_a_phone(make_board):
     asyncio.run(situation())
 
 
+def test_a_phone_out_of_reach_is_told(make_board):
+    board = make_board(image.charger_files("ws://127.0.0.1:9/", "DEPOT-7"), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    password = codes("\n".join(board.command("web on")))["password"]
+    browse(board, password, [["open"], ["leave"], ["try", password], ["see", "The station does not answer."]])
+    browse(board, password, [["open"], ["login"], ["view", "status", "station"], ["leave"],
+                             ["see", "The station does not answer."]])
+    browse(board, password, [["open"], ["login"], ["settings"], ["leave"], ["press"],
+                             ["see", "The station does not answer."]])
+
+
 def test_what_strangers_put_into_names_stays_text(make_board):
     """A Wi-Fi may have any name, and the log tells it."""
     evil = "<img src=x onerror=alert(1)>"

@@ -39,6 +39,8 @@ const does = {
     await page.click('#login button');
     return (await answered).status();
   },
+  try: async word => { await page.fill('#login input', word); await page.click('#login button'); },
+  leave: async () => context.setOffline(true),
   // What is shown under a heading; `wanted` is text to wait for.
   view: async (name, wanted) => {
     await page.click(`nav button:text-is("${name}")`);
