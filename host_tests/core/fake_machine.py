@@ -104,10 +104,9 @@ class Adc:
         self.bench.pass_us(READING)
         if self.broken:
             raise OSError(5)
-        mv = self.bench.millivolts(self.pin.gpio)
-        if self.spoil:
-            mv = self.spoil(mv)
-        return max(75, min(3150, mv)) * 1000  # [esp32] "an input tied to ground will read as a value above 0"
+        # [esp32] "an input tied to ground will read as a value above 0"
+        mv = max(75, min(3150, self.bench.millivolts(self.pin.gpio)))
+        return (self.spoil(mv) if self.spoil else mv) * 1000
 
 
 class Machine:

@@ -1,5 +1,7 @@
 """The IEC 61851 driver on a bench: its pins, a car on the wire, and the real station above it."""
 
+import asyncio
+
 from fake_machine import Bench
 from fakes import Desk
 from holdfast.hardware.iec61851 import PACE, Hardware
@@ -52,3 +54,37 @@ class PilotDesk(Desk):
         """ms at which the power path last opened, None while it is closed."""
         history = self.bench.evse(evse_id).history
         return history[-1][0] if history and not history[-1][1] else None
+
+    def is_on(self, evse_id=1):
+        """Is the contactor commanded to be closed?"""
+        return self.bench.is_on(self.bench.evse(evse_id), "contactor")
+
+    def run_task(self, looks):
+        """Let the driver's own task look so often, then cancel it."""
+
+        async def sleep_ms(ms):
+            naps.append(ms)
+            self.bench.rest(ms)
+            await asyncio.sleep(0)
+
+        async def main():
+            task = asyncio.create_task(self.driver.run())
+            while len(naps) < looks and not task.done():
+                await asyncio.sleep(0)
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+
+        naps = []
+        had = getattr(asyncio, "sleep_ms", None)
+        asyncio.sleep_ms = sleep_ms
+        try:
+            asyncio.run(main())
+        finally:
+            if had:
+                asyncio.sleep_ms = had
+            else:
+                del asyncio.sleep_ms
+        return naps

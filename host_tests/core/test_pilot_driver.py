@@ -9,6 +9,7 @@ def test_all_contactors_are_open_and_all_pilots_at_12_v_at_first():
     for evse_id in (1, 2):
         assert not desk.bench.is_on(desk.bench.evse(evse_id), "contactor")
         assert desk.bench.duty(evse_id) == 1000
+        assert desk.bench.pwms[desk.pins[evse_id - 1]["pilot_pwm"]].freq == 1000
 
 
 def test_nothing_happens_without_a_car():
@@ -141,6 +142,49 @@ def test_noise_on_the_pilot_and_the_proximity_contact_disturbs_nothing():
     evse.car.s2 = False
     desk.run(600)
     assert desk.opened() - left <= 100 and desk.driver.ports[0].outlet.fault is None
+
+
+def spiking(desk, at, spike):
+    """In each look at EVSE 1 the reading number `at` of the pilot is `spike` mV at the pin."""
+
+    def spoil(mv):
+        count[0] += 1
+        return spike if count[0] == at else mv
+
+    def look():
+        count[0] = 0
+        looks()
+
+    count = [0]
+    looks = desk.driver.look
+    desk.driver.look = look
+    desk.bench.adcs[36].spoil = spoil
+
+
+def test_one_spike_in_every_look_disturbs_nothing():
+    for at in (1, 2, 7, 20):
+        for spike in (75, 300, 2100, 3150):
+            desk = PilotDesk()
+            evse = desk.charging()
+            spiking(desk, at, spike)
+            desk.run(2000)
+            assert evse.contact and len(evse.history) == 1, (at, spike)
+            left = desk.bench.now()
+            evse.car.s2 = False
+            desk.run(300)
+            assert desk.opened() - left <= 100, (at, spike)
+
+
+def test_one_spike_in_every_look_is_no_diode():
+    for at in (1, 2, 7, 20):
+        desk = PilotDesk()
+        desk.bench.evse(1).car.diode = False
+        spiking(desk, at, 300)  # -12 V
+        desk.bench.evse(1).car.plug(s2=True)
+        desk.run(600)
+        desk.swipe("DEADBEEF42", 1)
+        desk.run(3000)
+        assert desk.bench.evse(1).history == [] and desk.station.evses[0].fault == "DiodeMissing", at
 
 
 def test_a_pilot_input_that_reads_one_voltage_for_ever_opens_the_contactor():

@@ -36,6 +36,7 @@ def test_pins_that_can_not_be_right_are_refused_by_name():
             ({"pilot_mv": [300, 3300]}, (), "pins[0].pilot_mv[1]: out of range"),
             ({"pull_up": 899}, (), "pins[0].pull_up: out of range"),
             ({"pull_up": 1501}, (), "pins[0].pull_up: out of range"),
+            ({"ventilation": 1}, (), "pins[0].ventilation: not a boolean"),
             ({"amps": 5}, (), "pins[0].amps: out of range"),
             ({"amps": 81}, (), "pins[0].amps: out of range"),
             ({}, ("pull_up",), "pins[0]: proximity needs its pull_up"),

@@ -281,8 +281,8 @@ class Hardware:
         port.outlet.fail(port.looked, FAILURE)
         try:
             port.obey()
-        except Exception as again:  # noqa: BLE001 -- it did what still could be done
-            error = again
+        except Exception:  # noqa: BLE001, S110 -- it did what still could be done
+            pass
         if first:
             port.error = error
 
