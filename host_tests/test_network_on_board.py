@@ -61,6 +61,27 @@ def test_the_link_waits_for_wifi_and_comes_back_with_it(make_board):
     asyncio.run(situation())
 
 
+def test_the_network_that_is_back_ends_the_pause_between_two_attempts(make_board):
+    async def situation():
+        async with Csms() as csms:
+            patient = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "600"}
+            files = image.charger_files(csms.url, "HOLDFAST-1", network=WIFI, variables=patient)
+            board = make_board(files, size=512 * 4096)
+            board.surround(home="secret-word")
+            await board.apower_on()
+            link = await csms.station(10)
+            await link.registered()
+            assert [line for line in await board.acommand("tasks") if line.startswith("network: due in ")]
+            board.surround()
+            await board.aread_until("warning Wi-Fi home lost")
+            link.drop()
+            await board.aread_until("next attempt to connect in 6")
+            board.surround(home="secret-word")
+            await csms.station(20)
+
+    asyncio.run(situation())
+
+
 def test_the_password_of_the_wifi_is_nowhere_on_the_console(make_board):
     board = make_board(image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1", network=WIFI), size=512 * 4096)
     board.surround(home="other-word")

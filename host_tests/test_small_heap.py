@@ -6,7 +6,7 @@ import tempfile
 
 from holdfast.agent import THRESHOLD
 from tls_peers import pki, right
-from virtual_boards import ask, at_repl
+from virtual_boards import PROMPT, ask, at_repl
 
 from tools import gc_cost, image, small_heap
 from tools.csms import Csms
@@ -49,6 +49,15 @@ def test_collecting_garbage_in_time_leaves_a_heap_in_one_piece():
         full, chosen = [gc_cost.measure(policy, directory + "/lib") for policy in ("full", str(2 * THRESHOLD))]
     assert chosen["hole"] > 5 * full["hole"]
     assert chosen["peak"] < 0.75 * full["peak"]
+
+
+def test_the_agent_has_garbage_collected_in_time(make_board):
+    board = make_board(image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1"), 512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    board.write("\x03")
+    board.read_until(PROMPT)
+    assert ask(board, "import gc; gc.threshold()") == str(THRESHOLD)
 
 
 def test_the_firmware_has_the_heap_asked_for_and_no_more(make_board):

@@ -3,11 +3,15 @@
 import asyncio
 import json
 import random
+import runpy
+import sys
 import time
+import types
 
 import pytest
+from holdfast import board as chip
 from holdfast import flash
-from virtual_boards import PROMPT, SIZE, ask
+from virtual_boards import PROMPT, SIZE, ask, nvs
 
 from tools import image
 from tools.csms import Csms
@@ -44,6 +48,12 @@ import holdfast.station
 def fail(*words):
     raise RuntimeError("on purpose")
 holdfast.station.Station.__init__ = fail
+"""
+# The agent's clock goes so many times as fast; that of the chip, with its watchdog, does not.
+FAST = """
+import holdfast.agent
+tick = holdfast.agent.Monotonic.__call__
+holdfast.agent.Monotonic.__call__ = lambda self: tick(self) * %d
 """
 # Runs for a moment after power-on, and then crashes.
 LAST_WORDS = """
@@ -204,6 +214,26 @@ def test_a_crash_is_told_to_whoever_is_far_away_and_is_in_the_log_of_the_next_ru
     asyncio.run(situation())
 
 
+def test_safe_mode_gives_the_station_another_chance_after_an_hour(make_board):
+    board = make_board(files(boot=FAST % 10_000 + CRASH), size=512 * 4096)
+    board.power_on()
+    crashing(board, 3)
+    board.read_until("no station: safe mode after 3 crashes in a row", 10)
+    board.read_until("restarting: ApplicationReset")
+    crashing(board, 3)  # three, not one: the row begins anew
+    board.read_until("no station: safe mode after 3 crashes in a row", 10)
+
+
+def test_a_crash_after_a_long_time_of_health_is_not_one_in_a_row(make_board):
+    board = make_board(files(boot=FAST % 10_000 + LAST_WORDS), size=512 * 4096)
+    board.power_on()
+    board.read_until("crashes in a row: 1", 10)
+    board.read_until("next attempt")
+    time.sleep(0.3)
+    assert "crashes in a row: 0" in board.command("tasks")
+    assert nvs(board.image)["crashes"][1] == 0
+
+
 def test_a_reboot_on_purpose_is_no_crash(make_board):
     board = make_board(files(), size=512 * 4096)
     board.power_on()
@@ -272,12 +302,6 @@ def test_an_agent_that_hangs_is_reset_by_the_watchdog_and_says_so(make_board):
     asyncio.run(situation())
 
 
-# The agent's clock goes so many times as fast, so that what hangs is missed sooner; that of the chip does not.
-FAST = """
-import holdfast.agent
-tick = holdfast.agent.Monotonic.__call__
-holdfast.agent.Monotonic.__call__ = lambda self: tick(self) * 100
-"""
 STUCK = """
 import asyncio, machine
 if machine.reset_cause() == machine.PWRON_RESET:
@@ -290,7 +314,7 @@ if machine.reset_cause() == machine.PWRON_RESET:
 
 
 def test_one_task_that_is_stuck_is_enough_for_the_watchdog_although_the_loop_goes_on(make_board):
-    board = make_board(files(boot=FAST + STUCK % ("link", "link.Link._session"), watchdog=10, variables=QUICK),
+    board = make_board(files(boot=FAST % 100 + STUCK % ("link", "link.Link._session"), watchdog=10, variables=QUICK),
                        size=512 * 4096)
     board.power_on()
     board.read_until("error tasks that make no progress: link")
@@ -321,6 +345,19 @@ def test_no_operation_on_slow_flash_is_long_enough_for_the_watchdog(make_board):
             assert "Watchdog" not in board.transcript
 
     asyncio.run(situation())
+
+
+@pytest.mark.parametrize("cause, held", [("SOFT_RESET", [True]), ("HARD_RESET", []), ("PWRON_RESET", [])])
+def test_a_watchdog_that_a_soft_reset_left_running_is_fed_for_the_tool_that_did_it(monkeypatch, cause, held):
+    """As `mpremote cp`, which starts no agent. Only a soft reset leaves it running (library/machine.WDT.html)."""
+    machine = types.SimpleNamespace(PWRON_RESET=1, HARD_RESET=2, SOFT_RESET=5)
+    machine.reset_cause = lambda: getattr(machine, cause)
+    done = []
+    monkeypatch.setitem(sys.modules, "machine", machine)
+    monkeypatch.setattr(chip, "hold", lambda: done.append(True))
+    monkeypatch.setattr(chip, "quiet", lambda: None)
+    runpy.run_path(str(image.ROOT / "firmware" / "boot.py"))
+    assert done == held
 
 
 def test_an_agent_that_works_feeds_the_watchdog(make_board):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import time
 
 import pytest
@@ -121,6 +122,9 @@ def test_the_time_is_known_for_wss_after_years_of_ws(place):
                 await board.apower_on()
                 await (await csms.station()).registered()
                 await until(lambda: "minutes" in nvs(here.path))
+                written = os.stat(f"{here.path}.nvs").st_mtime_ns
+                await asyncio.sleep(1)
+                assert os.stat(f"{here.path}.nvs").st_mtime_ns == written  # once a day is enough
                 await board.apower_cut()
                 secure = image.make_config(here.csms.url, "HOLDFAST-1", password=OLD, ca_certificate="/ca.pem")
                 image.update_image(here.path, {"config.json": json.dumps(secure)})
@@ -142,9 +146,10 @@ def test_a_time_that_was_wrong_is_mended_by_the_csms_itself(place):
     place(situation)
 
 
-def test_the_clock_of_the_board_follows_what_the_csms_says(place):
+@pytest.mark.parametrize("hours", [-20, 20])
+def test_the_clock_of_the_board_follows_what_the_csms_says(place, hours):
     async def situation(here):
-        async with here.board(known_time=time.time() - 20 * HOUR) as board:
+        async with here.board(known_time=time.time() + hours * HOUR) as board:
             link = await here.registered()
             link.drop()
             await here.csms.station()  # the second handshake goes by what the CSMS said

@@ -227,9 +227,7 @@ class Link:
                 self.station.link_down(self.now())
                 self.changed()
         if error and tls:
-            self._next = self.now()
-            words, event = await tls.explain(error)
-            self._next = None
+            words, event = await tls.explain(error)  # which takes some seconds at most
             if event:
                 self.station.security_event(self.now(), event, words)
             error = OSError(words)

@@ -117,7 +117,7 @@ def test_a_restart_on_purpose_ends_the_row():
 def test_power_that_comes_back_ends_the_row():
     begin(1, True)
     begin(3)
-    begin(3)
+    end(board.CRASHED)
     assert begin(1)[1] == 0
 
 

@@ -65,7 +65,8 @@ def test_attempts_come_with_a_back_off_that_has_a_limit():
             at.append(desk.now)
     pauses = [at[i + 1] - at[i] for i in range(len(at) - 1)]
     assert pauses == sorted(pauses) and pauses[0] < 6000, pauses
-    assert LONGEST <= pauses[-1] <= LONGEST * 3 // 2 + 4000, pauses
+    # With the largest random part, here. Or many chargers that lost one access point would all come back at once.
+    assert LONGEST * 3 // 2 <= pauses[-1] <= LONGEST * 3 // 2 + 4000, pauses
 
 
 def test_a_network_that_comes_back_is_found_and_lost_ones_are_told():
