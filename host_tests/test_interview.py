@@ -181,13 +181,14 @@ def test_make_provision_asks_at_a_terminal_until_the_station_is_registered(bare)
 
 def test_make_csms_listens_where_a_board_can_reach_it_and_wants_the_password():
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    process = subprocess.Popen(["make", "--no-print-directory", "csms", "ADDRESS=127.0.0.2", "PASSWORD=" + PASSWORD],
+    address = "127.%d.%d.2" % (os.getpid() >> 8 & 255, os.getpid() & 255)  # nobody else's, whose CSMS has port 9000 too
+    process = subprocess.Popen(["make", "--no-print-directory", "csms", "ADDRESS=" + address, "PASSWORD=" + PASSWORD],
                                cwd=image.ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                                env=environment, start_new_session=True)
     try:
-        assert "CSMS for OCPP 2.0.1 at ws://127.0.0.2:9000/ocpp/STATION-ID" in process.stdout.readline()
+        assert "CSMS for OCPP 2.0.1 at ws://%s:9000/ocpp/STATION-ID" % address in process.stdout.readline()
         with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen("http://127.0.0.2:9000/ocpp/HOLDFAST-1", timeout=5)
+            urllib.request.urlopen("http://%s:9000/ocpp/HOLDFAST-1" % address, timeout=5)
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.stdout.close()

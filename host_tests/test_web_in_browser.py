@@ -22,6 +22,9 @@ if not shutil.which("node"):
 if not (BROWSER / "node_modules" / "playwright-core").is_dir():
     pytest.skip("the browser is missing: make setup", allow_module_level=True)
 
+# One after the other: whichever is first unpacks the browser, and the others must not start half of it.
+pytestmark = pytest.mark.xdist_group("browser")
+
 
 def browse(board, password, steps):
     """What each step saw; see tools/browser/installer.mjs."""
