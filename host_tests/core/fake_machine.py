@@ -150,6 +150,7 @@ class Evse:
     def __init__(self, names):
         self.names = names
         self.car = Vehicle()
+        self.swing = 12_000  # mV that the pilot is fed, up and down
         self.contact = False
         self.history = []
         self.welded = False
@@ -237,7 +238,7 @@ class Bench:
         for evse in self.evses:
             if evse.names["pilot_adc"] == gpio:
                 negative, positive = evse.names["pilot_mv"]
-                mv = evse.car.pilot(12_000 if self._pilot_is_high(evse) else -12_000)
+                mv = evse.car.pilot(evse.swing if self._pilot_is_high(evse) else -evse.swing)
                 return negative + (mv + 12_000) * (positive - negative) // 24_000
             if evse.names.get("proximity") == gpio:
                 ohms = evse.car.resistance()

@@ -257,15 +257,28 @@ def test_a_fault_that_is_over_leaves_an_evse_that_works():
 
 
 def test_a_car_without_its_diode_gets_no_energy():
-    desk = PilotDesk()
-    evse = desk.bench.evse(1)
-    evse.car.diode = False
-    evse.car.plug(s2=True)
-    desk.run(600)
-    desk.swipe("DEADBEEF42", 1)
-    desk.run(3000)
-    assert evse.history == [] and desk.status(1) == "Faulted"
-    assert ("error", "EVSE 1 faulted: DiodeMissing") in desk.lines
+    for r3 in (1870, 2740, 4610):
+        desk = PilotDesk()
+        evse = desk.bench.evse(1)
+        evse.car.diode = False
+        evse.car.r3 = r3
+        evse.car.plug()
+        desk.run(600)
+        desk.swipe("DEADBEEF42", 1)
+        desk.run(3000)
+        evse.car.s2 = True
+        desk.run(3000)
+        assert evse.history == [] and desk.status(1) == "Faulted"
+        assert ("error", "EVSE 1 faulted: DiodeMissing") in desk.lines
+
+
+def test_a_front_end_at_the_limits_of_table_a4_charges():
+    for swing in (11_100, 12_900):
+        desk = PilotDesk()
+        desk.bench.evse(1).swing = swing
+        evse = desk.charging()
+        desk.run(2000)
+        assert evse.contact and desk.station.evses[0].fault is None
 
 
 def test_a_welded_contactor_is_reported():
