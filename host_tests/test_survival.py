@@ -214,6 +214,15 @@ def test_a_crash_is_told_to_whoever_is_far_away_and_is_in_the_log_of_the_next_ru
     asyncio.run(situation())
 
 
+def test_a_network_that_crashes_is_not_there_in_safe_mode(make_board):
+    crash = "import holdfast.network\nholdfast.network.Network.__init__ = None\n"
+    network = {"wifi": {"ssid": "home", "password": "secret-word"}}
+    board = make_board(files(boot=crash, network=network), size=512 * 4096)
+    board.power_on()
+    board.read_until("no station: safe mode after 3 crashes in a row", 20)
+    assert "mode: safe mode after 3 crashes in a row" in board.command("status")
+
+
 def test_safe_mode_gives_the_station_another_chance_after_an_hour(make_board):
     board = make_board(files(boot=FAST % 10_000 + CRASH), size=512 * 4096)
     board.power_on()
@@ -452,8 +461,9 @@ def test_a_crash_in_safe_mode_too_ends_at_the_repl(make_board):
     board = make_board(files(boot=CRASH + "import holdfast.agent\nholdfast.agent.Agent.run = fail\n"), size=512 * 4096)
     board.power_on()
     crashing(board, 4)
-    board.read_until("holdfast: crashed in safe mode too: this is the REPL")
+    board.read_until("holdfast: crashed in safe mode too: this is the REPL, for 15 minutes")
     board.read_until(PROMPT)
+    assert ask(board, "from holdfast import board; board.recall('watchdog')") == "60"  # it runs, and bites in the end
 
 
 def test_a_configuration_that_was_removed_stays_removed(make_board):

@@ -83,14 +83,14 @@ class Agent:
             return
         for warning in self.config.warnings:
             self.log("warning", warning)
-        if self.config.network and not self.network:
-            # Before the heap grows: Wi-Fi wants its memory from ESP-IDF, and has it for good then.
-            self._join()
         if self.safe:
             self.config_error = "safe mode after %d crashes in a row" % board.crashes
             self.log("error", "no station: " + self.config_error)
             return
-        # Late: should one of these be what crashes, safe mode can do without.
+        # Late: should the network or one of these be what crashes, safe mode can do without. The network first, before
+        # the heap grows: Wi-Fi wants its memory from ESP-IDF, and has it for good then.
+        if self.config.network and not self.network:
+            self._join()
         from holdfast.flash import Records
         from holdfast.hardware import driver
         from holdfast.link import Link
@@ -198,8 +198,6 @@ class Agent:
         # reservations the largest hole is 4 kB. With this threshold it is 64 kB, for half as much time again.
         # Measured by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, a threshold of 16 kB.
         gc.threshold(THRESHOLD)
-        if self.network:
-            asyncio.create_task(self._keep("network", self._watch_network))
         self._start()
         asyncio.create_task(self._keep("console", self._console))
         self._offer_page()
@@ -240,6 +238,8 @@ class Agent:
     def _start(self):
         # Not in safe mode: at its REPL nobody would feed it, and that is where a crash in safe mode ends.
         self.watchdog.wdt = board.watchdog(self.config.watchdog if self.station else 0)
+        if self.network:
+            asyncio.create_task(self._keep("network", self._watch_network))
         if self.station:
             self.station.start(self.now(), board.reason, self._cause)
             for problem in self.station.records.problems:

@@ -69,7 +69,7 @@ def of_last_run(path):
 
 
 def over(error):
-    """The run is over. Reports it and restarts the board; after a crash in safe mode it stays at the REPL."""
+    """The run is over. Reports it and restarts the board; after a crash in safe mode the REPL has some time first."""
     board.end(board.CRASHED)
     gc.collect()
     lines = traceback(error)
@@ -77,7 +77,10 @@ def over(error):
         print(line)
     report(PATH, "crash: " + lines[-1], lines[:-1])
     if board.crashes >= board.LIMIT:
-        print("holdfast: crashed in safe mode too: this is the REPL")
+        # On a pole nobody comes to the REPL, and what is wrong may go away by itself.
+        board.watchdog(60)
+        board.hold()
+        print("holdfast: crashed in safe mode too: this is the REPL, for %d minutes" % (board.AT_REPL // 60))
     else:
         time.sleep(2)  # for Ctrl-C
         board.reset()

@@ -48,7 +48,7 @@ def _flash(agent, now):
              "counted since: the start, %d s ago" % (now // 1000)]
     changes = 0
     for kind, count in sorted(agent.station.records.changes.items()):
-        lines.append("changes of %s records: %d" % (kind, count))
+        lines.append("records/%s*: %d changes" % (kind, count))
         changes += count
     if changes < _ERASES or now < 3_600_000:
         return lines + ["estimate: none, too little was counted"]

@@ -121,8 +121,10 @@ class Network:
 
     def _try(self):
         nic = self._nic
-        if self._failures % _AFRESH == 0 or not nic.active():
+        # Only what is on is switched off: an Ethernet driver that was never started takes that amiss.
+        if self._failures and self._failures % _AFRESH == 0 and nic.active():
             nic.active(False)
+        if not nic.active():
             nic.active(True)
         if self._wifi:
             nic.config(reconnects=0)

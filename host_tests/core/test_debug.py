@@ -77,7 +77,7 @@ def test_memory_adds_up_the_heaps_of_esp_idf():
 
 def test_flash_tells_what_was_counted_and_estimates_from_nothing_else():
     early, later = lines_of("flash", 60_000), lines_of("flash", 86_400_000)
-    assert "changes of reservation records: 400" in early and "changes of restart records: 2" in early
+    assert "records/reservation*: 400 changes" in early and "records/restart*: 2 changes" in early
     assert early[-1] == "estimate: none, too little was counted"
     assert later[1] == "counted since: the start, 86400 s ago"
     # 402 changes a day, 20 of them for one erase, which littlefs spreads over the free blocks.
