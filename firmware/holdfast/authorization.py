@@ -2,10 +2,9 @@
 
 from holdfast.reservations import same_token
 
-CLAIM = "claim"  # a reservation is there for this token
-OPEN = "open"  # nobody has a better right: the CSMS decides
-ASK = "ask"  # kept for a group, and only the CSMS knows the token's group (H03.FR.08)
-CLOSED = "closed"  # kept for somebody else
+# A reservation is there for this token; nobody has a better right, so the CSMS decides; kept for a group, and only the
+# CSMS knows the token's group (H03.FR.08); kept for somebody else. Better ones come first.
+CLAIM, OPEN, ASK, CLOSED = range(4)
 
 
 def verdict(reservations, evse, token, group):
@@ -48,4 +47,4 @@ def _rank(site, reservations, evse, token, group):
         return 1
     if what == CLOSED:
         return 9
-    return 2 * (CLAIM, OPEN, ASK).index(what) + (3 if evse.plugged is None else 2)
+    return 2 * what + (3 if evse.plugged is None else 2)

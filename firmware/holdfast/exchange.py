@@ -68,6 +68,10 @@ class Exchange:
             message.droppable = True
         self.outbox.add(message, self.link if kind == outbox.BOOT else self.online())
 
+    def new_id(self):
+        """A UUID made by chance, as text."""
+        return rpc.uuid(self.urandom)
+
     def answer_status(self, status, reason=None):
         """The payload of an answer with a status and, where there is one, its reason code (at most 20 characters)."""
         return {"status": status, "statusInfo": {"reasonCode": reason}} if reason else {"status": status}
@@ -93,7 +97,7 @@ class Exchange:
         message = self._sent
         self._sent = None
         if error is None:
-            fault = fault_of(_rule(1, message.action)[1], payload)
+            fault = fault_of(_rule(_BLOCKS, "RESPONSES", message.action)[1], payload)
             if fault is None:
                 message.on_result(message.about, now, payload, None)
                 return
@@ -107,7 +111,12 @@ class Exchange:
         """The payload of the CALLRESULT to a CALL; raises rpc.CallError."""
         if self.registration not in ("Accepted", "Pending"):
             raise rpc.CallError("SecurityError", "not accepted by the CSMS")  # B03.FR.08
-        found = _rule(0, action)
+        found = _rule(_BLOCKS, "REQUESTS", action)
+        if found is None:
+            for line in _LATE:
+                words = line.split()
+                if action in words[1:]:
+                    found = _rule([late_block(words[0])], "REQUESTS", action)
         if found is None:
             if action in _NOT_SUPPORTED.split():
                 raise rpc.CallError("NotSupported", "not supported")
@@ -120,23 +129,12 @@ class Exchange:
         return found[2](self, now, payload)
 
 
-def _rule(column, action):
-    """The entry for an action in the REQUESTS (column 0) or RESPONSES (column 1) of the blocks, or None."""
-    for block in _BLOCKS:
-        found = _entry(block.RESPONSES if column else block.REQUESTS, action)
-        if found:
-            return found
-    for line in _LATE:
-        words = line.split()
-        if action in words[1:]:
-            return _entry(late_block(words[0]).REQUESTS, action)
-    return None
-
-
-def _entry(table, action):
-    for entry in table:
-        if entry[0] == action:
-            return entry
+def _rule(blocks, table, action):
+    """The entry for an action in that table, "REQUESTS" or "RESPONSES", of some blocks, or None."""
+    for block in blocks:
+        for entry in getattr(block, table, ()):  # few blocks have both
+            if entry[0] == action:
+                return entry
     return None
 
 

@@ -41,24 +41,26 @@ class Authorization:
     after the authorization; `told` remembers that they did.
     """
 
+    told = False
+    refused = False  # by the CSMS, in the answer to an event: no energy any more (E05)
+
     def __init__(self, token, group, since, reservation_id=None, remote_start_id=None):
         self.token = token
         self.group = group
         self.since = since
         self.reservation_id = reservation_id
         self.remote_start_id = remote_start_id
-        self.told = False
-        self.refused = False  # by the CSMS, in the answer to an event: no energy any more (E05)
 
 
 class Transaction:
     """A running transaction: `id` is a UUID, `seq_no` the number of its next event."""
 
-    def __init__(self, transaction_id):
+    state = None  # ChargingStateEnumType of the last event
+    evse_told = False  # evse goes out once, in the first event after the car is connected (E01.FR.16)
+
+    def __init__(self, transaction_id, seq_no=0):
         self.id = transaction_id
-        self.seq_no = 0
-        self.state = None  # ChargingStateEnumType of the last event
-        self.evse_told = False  # evse goes out once, in the first event after the car is connected (E01.FR.16)
+        self.seq_no = seq_no
 
     def record(self, utc):
         """The bytes on flash of a transaction that runs: enough to end it after a power cut. `utc` or None: now."""
@@ -102,7 +104,7 @@ def event_from(data):
     head = struct.calcsize(_EVENT)
     (transaction_id, seq_no, utc, reservation_id, remote_start_id, kind, trigger, state, reason, given, evse_id,
      connector_id, token_type) = _unpack(_EVENT, data[:head])
-    event = Event(name_at(NAMES, kind), name_at(NAMES, trigger), _transaction(transaction_id, seq_no),
+    event = Event(name_at(NAMES, kind), name_at(NAMES, trigger), Transaction(transaction_id.decode(), seq_no),
                   name_at(NAMES, state))
     event.utc = utc or None
     event.stopped_reason = name_at(NAMES, reason)
@@ -125,7 +127,7 @@ def ended_by_power_cut(data, reason):
     ValueError if these bytes cannot be a transaction.
     """
     transaction_id, seq_no, utc = _unpack(_RUNNING, data)
-    event = Event("Ended", "AbnormalCondition", _transaction(transaction_id, seq_no), None)
+    event = Event("Ended", "AbnormalCondition", Transaction(transaction_id.decode(), seq_no), None)
     event.utc = utc or None
     event.stopped_reason = reason
     return event
@@ -135,12 +137,6 @@ def _unpack(layout, data):
     if len(data) != struct.calcsize(layout):
         raise ValueError("record of another length")
     return struct.unpack(layout, data)
-
-
-def _transaction(transaction_id, seq_no):
-    transaction = Transaction(transaction_id.decode())
-    transaction.seq_no = seq_no
-    return transaction
 
 
 def charging_state(evse, in_service):
@@ -159,21 +155,21 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
 
     `trigger` (TriggerReasonEnumType) names the change, made just before the call; `new_id()` makes a transaction id;
     `token` is the one that ended the authorization, `reason` the stoppedReason, both when there is one.
-    Points are lists of names (E01.FR.02–05, E06.FR.02–06).
+    Points are texts with names in them (E01.FR.02–05, E06.FR.02–06).
     """
     events = []
-    authorized = evse.authorization is not None
     connected = evse.plugged is not None
     state = charging_state(evse, in_service)
+    # The power path closes after what is told: that is an event of its own.
+    before = "EVConnected" if state == "Charging" else state
     if evse.transaction is None:
         if not (in_service and trigger in _BEGINNINGS.split() and (
-                (connected and "EVConnected" in start_points)
-                or (authorized and "Authorized" in start_points)
-                or (connected and authorized and "PowerPathClosed" in start_points))):
+                connected and "EVConnected" in start_points
+                or evse.authorization and (
+                    "Authorized" in start_points or connected and "PowerPathClosed" in start_points))):
             return events
         evse.transaction = Transaction(new_id())
-        # The power path closes after the start: that is an event of its own.
-        events.append(_event("Started", trigger, evse, "EVConnected" if state == "Charging" else state))
+        events.append(_event("Started", trigger, evse, before))
     # Without a driver and without a car it is over, whatever TxStopPoint says (E09.FR.01, E03.FR.05).
     elif trigger in _ENDINGS.split() or (trigger in _WITHDRAWALS.split() and (
             not connected or "Authorized" in stop_points or "PowerPathClosed" in stop_points)):
@@ -183,7 +179,7 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
         events.append(event)
         return events
     elif trigger != "ChargingStateChanged":
-        events.append(_event("Updated", trigger, evse, "EVConnected" if state == "Charging" else state, token))
+        events.append(_event("Updated", trigger, evse, before, token))
     if evse.transaction.state != state:
         events.append(_event("Updated", "ChargingStateChanged", evse, state))
     return events

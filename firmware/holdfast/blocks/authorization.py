@@ -111,7 +111,6 @@ def withdraw(station, now, evse, trigger, reason, token=None):
     transactions.follow(station, now, evse, trigger, token, reason)
 
 
-REQUESTS = ()
 RESPONSES = (
     ("Authorize", (
         "idTokenInfo", id_token_info,

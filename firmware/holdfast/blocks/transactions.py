@@ -4,7 +4,7 @@ An event is on flash before it is told, and until the CSMS has it (E04, E08, E12
 runs, which a power cut ends. Flash that refuses stops neither the driver nor the message: then it is kept in memory.
 """
 
-from holdfast import outbox, rpc, transactions
+from holdfast import outbox, transactions
 from holdfast.blocks.types import id_token_info, message_content
 from holdfast.clock import rfc3339
 from holdfast.payload import integer, number
@@ -16,14 +16,9 @@ RUNNING = "transaction-"  # and the EVSE
 def follow(station, now, evse, trigger, token=None, reason=None):
     """A fact about an EVSE changed for the reason `trigger`: advance its transaction and tell what is to be told."""
     variables = station.variables
-
-    def new_id():
-        return rpc.uuid(station.urandom)
-
     events = transactions.advance(
-        evse, trigger, station.site.in_service(evse),
-        variables.get("TxCtrlr.TxStartPoint").split(","), variables.get("TxCtrlr.TxStopPoint").split(","),
-        new_id, token, reason)
+        evse, trigger, station.site.in_service(evse), variables.get("TxCtrlr.TxStartPoint"),
+        variables.get("TxCtrlr.TxStopPoint"), station.new_id, token, reason)
     if events:
         # A cut between two of these writes leaves a gap in the numbers, or an end that is told: nothing twice, and no
         # transaction without an end.
@@ -103,8 +98,13 @@ def _answered(about, now, payload, error):
     if info and info["status"] != "Accepted":
         transaction_id = transactions.event_from(data).transaction_id
         for evse in station.evses:
-            if evse.transaction and evse.transaction.id == transaction_id:
-                _token_refused(station, now, evse)
+            if evse.transaction and evse.transaction.id == transaction_id and evse.authorization:  # E05
+                if station.variables.true("TxCtrlr.StopTxOnInvalidId"):
+                    evse.authorization = None
+                    follow(station, now, evse, "Deauthorized", None, "DeAuthorized")  # E05.FR.09, E05.FR.10
+                else:
+                    evse.authorization.refused = True
+                    follow(station, now, evse, "ChargingStateChanged")  # E05.FR.02
 
 
 def _add(payload, name, value):
@@ -113,19 +113,6 @@ def _add(payload, name, value):
         payload[name] = value
 
 
-def _token_refused(station, now, evse):
-    """The CSMS does not accept the token of a running transaction (E05)."""
-    if evse.authorization is None:
-        return
-    if station.variables.true("TxCtrlr.StopTxOnInvalidId"):
-        evse.authorization = None
-        follow(station, now, evse, "Deauthorized", None, "DeAuthorized")  # E05.FR.09, E05.FR.10
-    else:
-        evse.authorization.refused = True
-        follow(station, now, evse, "ChargingStateChanged")  # E05.FR.02
-
-
-REQUESTS = ()
 RESPONSES = (
     ("TransactionEvent", (
         "totalCost?", number,
