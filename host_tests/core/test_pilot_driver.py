@@ -95,6 +95,19 @@ def test_a_driver_whom_the_csms_refuses_after_all_is_offered_nothing_any_more():
     assert desk.bench.duty(1) == 1000 and not desk.bench.evse(1).contact
 
 
+def test_a_car_that_pauses_is_offered_nothing_any_more_when_the_station_would_not_give_it():
+    for what, value in (("refused", True), ("transaction", None), ("authorization", None), ("fault", "EmergencyStop")):
+        desk = PilotDesk()
+        evse = desk.charging()
+        evse.car.s2 = False
+        desk.run(600)
+        assert desk.bench.duty(1) < 1000
+        place = desk.station.evses[0]
+        setattr(place.authorization if what == "refused" else place, what, value)
+        desk.driver.look()
+        assert desk.bench.duty(1) == 1000, what
+
+
 def test_an_unplugged_car_under_load_is_off_the_mains_within_100_ms():
     desk = PilotDesk()
     for evse_id in (1, 2):
@@ -144,12 +157,12 @@ def test_noise_on_the_pilot_and_the_proximity_contact_disturbs_nothing():
     assert desk.opened() - left <= 100 and desk.driver.ports[0].outlet.fault is None
 
 
-def spiking(desk, at, spike):
-    """In each look at EVSE 1 the reading number `at` of the pilot is `spike` mV at the pin."""
+def spoil(desk, reading):
+    """Let the driver see `reading(mv, number in this look)` instead of the mV at the pilot input of EVSE 1."""
 
-    def spoil(mv):
+    def spoilt(mv):
         count[0] += 1
-        return spike if count[0] == at else mv
+        return reading(mv, count[0])
 
     def look():
         count[0] = 0
@@ -158,7 +171,24 @@ def spiking(desk, at, spike):
     count = [0]
     looks = desk.driver.look
     desk.driver.look = look
-    desk.bench.adcs[36].spoil = spoil
+    desk.bench.adcs[36].spoil = spoilt
+
+
+def spiking(desk, at, spike):
+    """In each look at EVSE 1 the reading number `at` of the pilot is `spike` mV at the pin."""
+    spoil(desk, lambda mv, number: spike if number == at else mv)
+
+
+def test_readings_that_drift_while_there_are_only_a_few_of_a_level_disturb_nothing():
+    for amps in (6, 80):
+        for drift in (1, -1):
+            desk = PilotDesk((dict(FULL, amps=amps), SECOND))
+            desk.bench.evse(1).car.cable = 100
+            desk.driver.ports[0].outlet.limit = amps
+            spoil(desk, lambda mv, number, drift=drift: mv + drift * number)
+            evse = desk.charging()
+            desk.run(3000)
+            assert evse.contact and len(evse.history) == 1, (amps, drift)
 
 
 def test_one_spike_in_every_look_disturbs_nothing():
