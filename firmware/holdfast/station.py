@@ -30,12 +30,13 @@ class Station(Exchange):
         self.records = records
         self.hardware = hardware
         self.clock = clock.Clock()
+        put = self.variables.put
         for verb in ("Get", "Set"):
-            self.variables.put("DeviceDataCtrlr.BytesPerMessage[%sVariables]" % verb, str(config.message_limit))
-        self.variables.put("SecurityCtrlr.Identity", config.station_id)
-        self.variables.put("SecurityCtrlr.SecurityProfile", str(config.security_profile))
+            put("DeviceDataCtrlr.BytesPerMessage[%sVariables]" % verb, str(config.message_limit))
+        put("SecurityCtrlr.Identity", config.station_id)
+        put("SecurityCtrlr.SecurityProfile", str(config.security_profile))
         if config.password:
-            self.variables.put("SecurityCtrlr.BasicAuthPassword", config.password)
+            put("SecurityCtrlr.BasicAuthPassword", config.password)
         self.site = Site(config.evses)
         self.evses = self.site.evses
         self.reservations = reservations.Reservations(self.site)
@@ -47,7 +48,7 @@ class Station(Exchange):
         self.security_events = []  # that the CSMS has not confirmed
         self.last_event = 0  # the number in the name of the last record of a TransactionEvent
         self.set_aside = 0  # records at power-on that could not be believed
-        self._contactors = [False for _ in self.evses]
+        self._contactors = [False] * len(self.evses)  # by EVSE: closed, as far as was commanded
         self._unremoved = []  # names of records that flash would not let go of
         self._flash_retry = 0
         self._last_sync = 0  # when the time was last asked for
@@ -136,7 +137,7 @@ class Station(Exchange):
         if self.online() and self._heartbeat_due() <= now:
             self._last_call = self._last_sync = now
             availability.heartbeat(self, now)
-        timeout = self._ev_connection_timeout()
+        timeout = self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000
         for evse in self.evses:
             if evse.authorization and evse.plugged is None and now >= evse.authorization.since + timeout:
                 self.log("info", "EVSE %d: no car came, authorization over" % evse.id)
@@ -156,7 +157,7 @@ class Station(Exchange):
                 due = min(due, self.outbox.next_time())
         for evse in self.evses:
             if evse.authorization and evse.plugged is None:
-                due = min(due, evse.authorization.since + self._ev_connection_timeout())
+                due = min(due, evse.authorization.since + self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000)
         if self._unremoved:
             due = min(due, self._flash_retry)
         for ended in self.reservations.ended:
@@ -165,7 +166,7 @@ class Station(Exchange):
         utc = self.clock.utc(now)
         if utc is not None:
             for held in self.reservations.held:
-                due = min(due, now + max(0, held.expiry - utc) * 1000)
+                due = min(due, now + (held.expiry - utc) * 1000)
         return max(0, due - now)
 
     # --- hardware events; each returns a few words on what came of it
@@ -252,7 +253,9 @@ class Station(Exchange):
     def reserve(self, now, evse_id, id_token, token_type, minutes, reservation_id=None):
         """Reserve without the CSMS. (ReserveNowStatusEnumType, reason code or None)."""
         if reservation_id is None:
-            reservation_id = max([r.id for r in self.reservations.held + self.reservations.ended] + [0]) + 1
+            reservation_id = 1
+            for known in self.reservations.held + self.reservations.ended:
+                reservation_id = max(reservation_id, known.id + 1)
         expiry = (self.clock.utc(now) or 0) + minutes * 60
         answer = reservation.reserve(self, now, reservations.Reservation(
             reservation_id, evse_id, None, expiry, (id_token, token_type), None))
@@ -283,18 +286,20 @@ class Station(Exchange):
     def open_contactors(self):
         """Something unforeseen happened: no energy anywhere, until the next event finds that the facts allow it."""
         self.hardware.open()
-        self._contactors = [False for _ in self.evses]
+        self._contactors = [False] * len(self.evses)
 
     # --- what the blocks use
 
     def idle(self):
         """Nobody charges or may, and nothing is reserved."""
-        return not self.reservations.held and all([
-            evse.transaction is None and evse.authorization is None for evse in self.evses])
+        for evse in self.evses:
+            if evse.transaction or evse.authorization:
+                return False
+        return not self.reservations.held
 
     def is_reserved(self, evse):
         """Is this EVSE kept for the holder of a reservation?"""
-        return bool(self.reservations.reserved_evses() >> (evse.id - 1) & 1)
+        return bool(self.reservations.reserved_evses() & evse.bit)
 
     def status_of(self, evse, connector):
         """ConnectorStatusEnumType of a connector right now."""
@@ -351,8 +356,7 @@ class Station(Exchange):
         self._command_contactors()
         if self._unremoved and self._flash_retry <= now:
             self._flash_retry = now + _FLASH_RETRY
-            names, self._unremoved = self._unremoved, []
-            for name in names:
+            for name in self._unremoved[:]:
                 self.forget(name)
         reservation.settle(self, now)
         availability.report(self, now)
@@ -380,6 +384,3 @@ class Station(Exchange):
         """After the interval without other traffic, and once a day in any case: it keeps the clock right (G02)."""
         interval = self.variables.integer("OCPPCommCtrlr.HeartbeatInterval") * 1000
         return min(self._last_call + interval, self._last_sync + _DAY)
-
-    def _ev_connection_timeout(self):
-        return self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000

@@ -16,9 +16,18 @@ from holdfast.transactions import Authorization
 
 def present(station, now, evse, token):
     """A token, (id_token, type), is presented at an EVSE. Returns a few words on what came of it."""
-    if evse.authorization is not None:
-        return _present_again(station, now, evse, token)
-    refusal = _unusable(station, evse)
+    if evse.authorization:
+        # The same token ends it (C01.FR.03), one of its group too (C09).
+        if same_token(evse.authorization.token, token):
+            withdraw(station, now, evse, "StopAuthorized", "Local", token)
+            return "stopped"
+        if evse.authorization.group is None:
+            return "refused: in use"
+        if not station.online():
+            return "refused: in use, and offline"
+        ask(station, now, evse, token, "StopAuthorized")
+        return "asking the CSMS for the group"
+    refusal = unusable(station, evse)
     if refusal:
         return refusal
     what, reservation = verdict(station.reservations, evse, token, None)
@@ -26,7 +35,7 @@ def present(station, now, evse, token):
         grant(station, now, evse, token, None, reservation, "Authorized")
         return "accepted: reservation %d" % reservation.id
     if what == CLOSED:
-        station.log("info", "EVSE %d: %s refused, it is reserved" % (evse.id, masked(token[0])))
+        _log(station, evse, token, "refused, it is reserved")
         return "refused: reserved for somebody else"  # H03 remark: not authorized to charge here
     if not station.online():
         return "refused: offline, and nothing here knows this token"
@@ -34,7 +43,8 @@ def present(station, now, evse, token):
     return "asking the CSMS" + (" for the group" if what == ASK else "")
 
 
-def _unusable(station, evse):
+def unusable(station, evse):
+    """Why nobody can begin to charge at an EVSE, whoever it is, in a few words; or None."""
     if evse.fault is not None:
         return "refused: faulted"
     if not station.site.operative_target(evse):
@@ -42,57 +52,38 @@ def _unusable(station, evse):
     return None
 
 
-def _present_again(station, now, evse, token):
-    """At an EVSE where somebody is authorized: the same token ends it (C01.FR.03), one of its group too (C09)."""
-    if same_token(evse.authorization.token, token):
-        withdraw(station, now, evse, "StopAuthorized", "Local", token)
-        return "stopped"
-    if evse.authorization.group is None:
-        return "refused: in use"
-    if not station.online():
-        return "refused: in use, and offline"
-
-    def judged(at, info, group):
-        authorization = evse.authorization
-        if info and authorization and authorization.group and group and same_token(authorization.group, group):
-            withdraw(station, at, evse, "StopAuthorized", "Local", token)  # C09.FR.03
-
-    _authorize(station, now, evse, token, judged)
-    return "asking the CSMS for the group"
-
-
 def ask(station, now, evse, token, trigger, group=None, remote_start_id=None):
-    """Send an AuthorizeRequest for a token at an EVSE and act on the answer. By then anything may have changed."""
+    """Send an AuthorizeRequest for a token at an EVSE and act on the answer. By then anything may have changed.
 
-    def judged(at, info, learned):
-        if info is None or evse.authorization is not None or _unusable(station, evse):
-            station.log("info", "EVSE %d: %s not authorized" % (evse.id, masked(token[0])))
-            return
-        what, reservation = verdict(station.reservations, evse, token, learned or group)
-        if what in (ASK, CLOSED):
-            station.log("info", "EVSE %d: %s refused, it is reserved" % (evse.id, masked(token[0])))
-            return
-        grant(station, at, evse, token, learned or group, reservation, trigger, remote_start_id)
-
-    _authorize(station, now, evse, token, judged)
-
-
-def _authorize(station, now, evse, token, judged):
-    """AuthorizeRequest; `judged(now, IdTokenInfoType, or None if not accepted here, group or None)` hears of it."""
-    station.send(outbox.DRIVER, "Authorize", now, (evse, token, judged), _request, _answered)
+    `trigger` is what it is for: to charge by Authorized and RemoteStart, else StopAuthorized by one of the group.
+    """
+    station.send(outbox.DRIVER, "Authorize", now, (station, evse, token, trigger, group, remote_start_id), _request,
+                 _answered)
 
 
 def _request(about, at):
-    token = about[1]
+    token = about[2]
     return {"idToken": {"idToken": token[0], "type": token[1]}}
 
 
 def _answered(about, now, payload, error):
-    evse, _, judged = about
-    info = payload["idTokenInfo"] if payload else None
-    if info and (info["status"] != "Accepted" or evse.id not in info.get("evseId", [evse.id])):  # C01.FR.21
-        info = None
-    judged(now, info, token_of(info.get("groupIdToken")) if info else None)
+    station, evse, token, trigger, group, remote_start_id = about
+    info = payload and payload["idTokenInfo"]
+    accepted = info and info["status"] == "Accepted" and evse.id in info.get("evseId", [evse.id])  # C01.FR.21
+    learned = token_of(info.get("groupIdToken")) if accepted else None
+    authorization = evse.authorization
+    if trigger == "StopAuthorized":
+        if learned and authorization and authorization.group and same_token(authorization.group, learned):
+            withdraw(station, now, evse, trigger, "Local", token)  # C09.FR.03
+        return
+    if not accepted or authorization or unusable(station, evse):
+        _log(station, evse, token, "not authorized")
+        return
+    what, reservation = verdict(station.reservations, evse, token, learned or group)
+    if what in (ASK, CLOSED):
+        _log(station, evse, token, "refused, it is reserved")
+        return
+    grant(station, now, evse, token, learned or group, reservation, trigger, remote_start_id)
 
 
 def grant(station, now, evse, token, group, reservation, trigger, remote_start_id=None):
@@ -101,7 +92,7 @@ def grant(station, now, evse, token, group, reservation, trigger, remote_start_i
         consume(station, reservation)
     evse.authorization = Authorization(token, group, now, reservation and reservation.id, remote_start_id)
     evse.shut_in = False  # H03.FR.10: Occupied now if a cable is in, else Available
-    station.log("info", "EVSE %d: %s may charge" % (evse.id, masked(token[0])))
+    _log(station, evse, token, "may charge")
     transactions.follow(station, now, evse, trigger)
 
 
@@ -109,6 +100,10 @@ def withdraw(station, now, evse, trigger, reason, token=None):
     """The authorization at an EVSE ends: `trigger` of TriggerReasonEnumType, `reason` of ReasonEnumType."""
     evse.authorization = None
     transactions.follow(station, now, evse, trigger, token, reason)
+
+
+def _log(station, evse, token, what):
+    station.log("info", "EVSE %d: %s %s" % (evse.id, masked(token[0]), what))
 
 
 RESPONSES = (

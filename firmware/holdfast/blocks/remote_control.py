@@ -1,7 +1,7 @@
 """Block F on the wire: RequestStartTransaction and RequestStopTransaction. Answered first, then done."""
 
 from holdfast.authorization import ASK, CLAIM, CLOSED, choose, verdict
-from holdfast.blocks.authorization import ask, grant, withdraw
+from holdfast.blocks.authorization import ask, grant, unusable, withdraw
 from holdfast.blocks.reservation import token_of
 from holdfast.blocks.types import charging_profile, id_token
 from holdfast.payload import integer
@@ -9,43 +9,44 @@ from holdfast.payload import integer
 
 def request_start(station, now, request):
     """RequestStartTransactionRequest -> RequestStartTransactionResponse."""
-    if station.registration != "Accepted":
-        return station.answer_status("Rejected", "CSNotAccepted")  # B02.FR.05
     token = token_of(request["idToken"])
     group = token_of(request.get("groupIdToken"))
     if "evseId" in request:
         evse = station.site.evse(request["evseId"])
-        if evse is None:
-            return station.answer_status("Rejected", "UnknownEvse")
+        reason = "UnknownEvse"
     else:
         evse = choose(station.site, station.reservations, token, group)
-        if evse is None:
-            return station.answer_status("Rejected", "NotFound")  # F01.FR.07
-    if evse.authorization is not None:
-        return station.answer_status("Rejected", "TxInProgress")  # F01.FR.24
-    if evse.fault is not None or not station.site.operative_target(evse):
-        return station.answer_status("Rejected", "OutOfService")  # F01.FR.23
-    authorize = station.variables.true("AuthCtrlr.AuthorizeRemoteStart")
-    what, reservation = verdict(station.reservations, evse, token, group)
-    # F01.FR.21, .22. Where only the token's group can open the EVSE, the CSMS tells it in the AuthorizeResponse.
-    if what == CLOSED or (what == ASK and not authorize):
-        return station.answer_status("Rejected", "Reserved")
-    answer = {"status": "Accepted"}
-    if evse.transaction:
-        answer["transactionId"] = evse.transaction.id  # F01.FR.13
-    remote_start_id = request["remoteStartId"]
-    if what == CLAIM or not authorize:
-        grant(station, now, evse, token, group, reservation, "RemoteStart", remote_start_id)
-    else:
-        ask(station, now, evse, token, "RemoteStart", group, remote_start_id)  # F01.FR.01
-    return answer
+        reason = "NotFound"  # F01.FR.07
+    if station.registration != "Accepted":
+        reason = "CSNotAccepted"  # B02.FR.05
+    elif evse:
+        authorize = station.variables.true("AuthCtrlr.AuthorizeRemoteStart")
+        what, reservation = verdict(station.reservations, evse, token, group)
+        if evse.authorization:
+            reason = "TxInProgress"  # F01.FR.24
+        elif unusable(station, evse):
+            reason = "OutOfService"  # F01.FR.23
+        # F01.FR.21, .22. Where only the token's group can open the EVSE, the CSMS tells it in the AuthorizeResponse.
+        elif what == CLOSED or what == ASK and not authorize:
+            reason = "Reserved"
+        else:
+            answer = {"status": "Accepted"}
+            if evse.transaction:
+                answer["transactionId"] = evse.transaction.id  # F01.FR.13
+            remote_start_id = request["remoteStartId"]
+            if what == CLAIM or not authorize:
+                grant(station, now, evse, token, group, reservation, "RemoteStart", remote_start_id)
+            else:
+                ask(station, now, evse, token, "RemoteStart", group, remote_start_id)  # F01.FR.01
+            return answer
+    return station.answer_status("Rejected", reason)
 
 
 def request_stop(station, now, request):
     """RequestStopTransactionRequest -> RequestStopTransactionResponse."""
     if station.registration != "Accepted":
         return station.answer_status("Rejected", "CSNotAccepted")  # B02.FR.05
-    for evse in station.site.evses:
+    for evse in station.evses:
         if evse.transaction and evse.transaction.id == request["transactionId"]:
             withdraw(station, now, evse, "RemoteStop", "Remote")  # F03.FR.02, F03.FR.07
             return {"status": "Accepted"}
