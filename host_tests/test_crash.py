@@ -29,6 +29,20 @@ def test_a_task_that_fails_again_and_again_writes_four_reports_a_run(path, monke
     assert [head.split(";")[0] for head in heads(path)] == ["report 0", "report 1", "report 2", "report 3", "report 6"]
 
 
+def test_the_crash_that_ends_a_run_is_reported_whatever_was_reported_before(path, monkeypatch):
+    for number in range(5):
+        crash.report(path, "report %d" % number, ())
+    done = []
+    monkeypatch.setattr(crash, "PATH", path)
+    monkeypatch.setattr(crash, "traceback", lambda error: ["Traceback", "ValueError: x"])
+    monkeypatch.setattr(crash.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(board, "end", done.append)
+    monkeypatch.setattr(board, "reset", lambda: done.append("reset"))
+    crash.over(ValueError("x"))
+    assert heads(path)[-1] == "crash: ValueError: x; boot 7"
+    assert done == [board.CRASHED, "reset"]
+
+
 def test_the_oldest_reports_go_whole_when_there_is_no_room(path, monkeypatch):
     for number in range(40):
         monkeypatch.setattr(crash, "_written", 0)

@@ -11,7 +11,7 @@ import types
 import pytest
 from holdfast import board as chip
 from holdfast import flash
-from virtual_boards import PROMPT, SIZE, ask, nvs
+from virtual_boards import PROMPT, SIZE, ask, nvs, until
 
 from tools import image
 from tools.csms import Csms
@@ -91,7 +91,7 @@ def test_a_station_whose_file_system_is_damaged_reports_it_and_connects_again_by
             board = frozen_station(make_board, csms.url)
             await board.apower_on()
             await (await csms.station()).registered()
-            await asyncio.sleep(0.5)  # the next lap of the timer, which copies the configuration
+            await until(lambda: "mark0" in nvs(board.image))  # the configuration has been copied
             await board.apower_cut()
             with open(board.image, "r+b") as file:
                 file.write(bytes(2 * 4096))
@@ -238,9 +238,8 @@ def test_a_crash_after_a_long_time_of_health_is_not_one_in_a_row(make_board):
     board.power_on()
     board.read_until("crashes in a row: 1", 10)
     board.read_until("next attempt")
-    time.sleep(0.3)
+    asyncio.run(until(lambda: nvs(board.image)["crashes"][1] == 0))
     assert "crashes in a row: 0" in board.command("tasks")
-    assert nvs(board.image)["crashes"][1] == 0
 
 
 def test_a_reboot_on_purpose_is_no_crash(make_board):

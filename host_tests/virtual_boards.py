@@ -1,5 +1,6 @@
 """Virtual boards for tests: the fixture `make_board`, which every test has from conftest.py, and helpers around it."""
 
+import asyncio
 import json
 
 import pytest
@@ -77,3 +78,10 @@ def set_nvs(path, **integers):
     """Give a new board with this flash image an NVS that has these integers, and nothing else."""
     with open("%s.nvs" % path, "w") as file:
         file.write(json.dumps({"holdfast": {key: ["i", value] for key, value in integers.items()}}) + "\n")
+
+
+async def until(true):
+    """Wait for something that takes another lap of the agent's timer, or an answer."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.05)

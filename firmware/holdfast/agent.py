@@ -195,7 +195,7 @@ class Agent:
                 self.log("error", line)
             self._cause = ", ".join(lines[:1])
         # A heap that is collected only when it is full has what stays scattered all over it: after a load of
-        # reservations the largest hole is 4 kB. With this threshold it is 64 kB, for half as much time again.
+        # reservations the largest hole is 4 kB. With this threshold it is 70 kB, for half as much time again.
         # Measured by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, a threshold of 16 kB.
         gc.threshold(THRESHOLD)
         self._start()

@@ -70,6 +70,8 @@ def of_last_run(path):
 
 def over(error):
     """The run is over. Reports it and restarts the board; after a crash in safe mode the REPL has some time first."""
+    global _written
+    _written = 0  # there is room for this one, whatever the tasks have written
     board.end(board.CRASHED)
     gc.collect()
     lines = traceback(error)
