@@ -9,8 +9,9 @@ Hardware(config) is made once at power-on and opens every contactor before anyth
   stay closed until the car has stopped drawing, for the seconds that the driver's standard names and as long as the
   driver looks; a faulted EVSE opens within the call.
 * `open()`: open all contactors within the call, whatever the car does: something unforeseen happened, and perhaps
-  nobody will ever look again. It never fails, and one that does not open keeps no other one closed. Before Ctrl-C,
-  a restart and the end of the program, after an exception in any task, and when `run` makes no progress.
+  nobody will ever look again. It never fails, and one that does not open keeps no other one closed. Called
+  on Ctrl-C, before a restart and at the end of the program, after an exception in any task, and when `run` makes no
+  progress.
 * `run`: a coroutine function that watches the pins for ever and never blocks for longer than a few milliseconds; None
   when the driver needs no task of its own.
 * `due`, only with `run`: the monotonic ms by which `run` will have looked again, for the watchdog to see; from
