@@ -8,8 +8,8 @@ Pages of docs.micropython.org/en/latest, for what they promise:
 * the same page: an access point takes ssid, security, key and max_clients by config(); its address is its own from the
   start, here the host's (see ports.py).
 * library/network.LAN.html and esp32/quickref.html#lan: mdc, mdio, phy_type and phy_addr are wanted, active(True) starts
-  it, isconnected() says whether the link is up. What is not started cannot be stopped: OSError (esp_eth_stop of ESP-IDF,
-  which not every version of ports/esp32/network_lan.c spares it).
+  it, isconnected() says whether the link is up. What is not started cannot be stopped: OSError (of ESP-IDF's
+  esp_eth_stop, which not every version of ports/esp32/network_lan.c spares it).
 
 The values of STAT_... are those of ports/esp32. What is around is in `air`: {"ssid": password} of the access points,
 and "cable" for the socket. The virtual board reads it from a file, so that a test can change it while the board runs.
