@@ -103,9 +103,9 @@ class Exchange:
                 return
             self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
             error = fault[0]
-        self.outbox.attempts = self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]")
-        self.outbox.interval = 1000 * self.variables.integer("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]")
-        self.outbox.failed(now, message, error)
+        self.outbox.failed(
+            now, message, error, self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]"),
+            1000 * self.variables.integer("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]"))
 
     def _answer(self, now, action, payload):
         """The payload of the CALLRESULT to a CALL; raises rpc.CallError."""

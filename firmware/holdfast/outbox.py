@@ -11,6 +11,7 @@
 Until the CSMS has accepted the station, BOOT is all that goes out (B01.FR.08, B02.FR.02).
 """
 
+# What is urgent comes first: up to DRIVER somebody waits for the answer, and is told at once when there will be none.
 BOOT, DRIVER, STATUS, TRANSACTION, UPDATE = range(5)
 
 _UPDATE_ATTEMPTS = 3
@@ -43,23 +44,21 @@ class Message:
 
 
 class Outbox:
-    """The waiting messages of one station. `attempts` and `interval` (ms) give MessageAttempts and its pause (E13)."""
+    """The waiting messages of one station."""
 
     def __init__(self, log):
         self.waiting = []
         self.log = log
-        self.attempts = 3
-        self.interval = 60_000
 
     def add(self, message, online):
         """Queue a message that happens now. BOOT and DRIVER messages go first, the others in the order they came."""
         if not online or (message.kind == DRIVER and self.is_full()):
-            if message.kind in (BOOT, DRIVER):
+            if message.kind <= DRIVER:
                 message.on_result(message.about, message.at, None, "offline")
             if message.kind != TRANSACTION:
                 return
             message.offline = True
-        if message.kind in (BOOT, DRIVER):
+        if message.kind <= DRIVER:
             self.waiting.insert(0, message)
         else:
             self.waiting.append(message)
@@ -78,35 +77,36 @@ class Outbox:
             message.offline = True  # E11.FR.07
             message.not_before = 0
         for message in leaving:
-            if message.kind in (BOOT, DRIVER):
+            if message.kind <= DRIVER:
                 message.on_result(message.about, now, None, "offline")
 
     def next(self, now, accepted):
         """Take the next message that may go now, or None. Transaction events never overtake each other."""
         events_wait = False
         for message in self.waiting:
-            if not accepted and message.kind != BOOT:
-                continue
-            if message.kind == TRANSACTION and events_wait:
-                continue
-            if message.not_before <= now:
+            event = message.kind == TRANSACTION
+            if (accepted or message.kind == BOOT) and not (event and events_wait) and message.not_before <= now:
                 self.waiting.remove(message)
                 return message
-            events_wait = events_wait or message.kind == TRANSACTION
+            events_wait = events_wait or event
         return None
 
     def next_time(self):
         """When `next` has something for an accepted station (monotonic ms), or None if nothing waits."""
-        times = []
+        due = None
         events_wait = False
         for message in self.waiting:
-            if message.kind != TRANSACTION or not events_wait:
-                times.append(message.not_before)
-            events_wait = events_wait or message.kind == TRANSACTION
-        return min(times) if times else None
+            event = message.kind == TRANSACTION
+            if not (event and events_wait) and (due is None or message.not_before < due):
+                due = message.not_before
+            events_wait = events_wait or event
+        return due
 
-    def failed(self, now, message, error):
-        """A message got a CALLERROR or no answer (`error` as in Rpc.call): queue it again if its policy says so."""
+    def failed(self, now, message, error, attempts, interval):
+        """A message got a CALLERROR or no answer (`error` as in Rpc.call): queue it again if its policy says so.
+
+        `attempts` and `interval` (ms): MessageAttempts and MessageAttemptInterval of TransactionEvent (E13).
+        """
         if error == "offline":
             # The answer died with the connection: that is no attempt that the CSMS refused.
             if message.kind == TRANSACTION:
@@ -116,8 +116,8 @@ class Outbox:
                 message.on_result(message.about, now, None, error)
             return
         message.attempts += 1
-        if message.kind == TRANSACTION and message.attempts < self.attempts:
-            message.not_before = now + self.interval * message.attempts  # E13.FR.03
+        if message.kind == TRANSACTION and message.attempts < attempts:
+            message.not_before = now + interval * message.attempts  # E13.FR.03
             self.waiting.insert(0, message)
         elif message.kind == UPDATE and error == "timeout":
             if message.attempts < _UPDATE_ATTEMPTS:

@@ -10,8 +10,8 @@ class Box:
         self.lines = []
         self.results = []
         self.outbox = Outbox(self.log)
-        self.outbox.attempts = attempts
-        self.outbox.interval = interval
+        self.attempts = attempts
+        self.interval = interval
 
     def log(self, level, text):
         self.lines.append(text)
@@ -32,6 +32,9 @@ class Box:
     def next(self, now=0, accepted=True):
         message = self.outbox.next(now, accepted)
         return message and message.action
+
+    def failed(self, now, message, error):
+        self.outbox.failed(now, message, error, self.attempts, self.interval)
 
     def drain(self, now=0):
         """The names of all that may go now, in order."""
@@ -111,7 +114,7 @@ def test_a_transaction_event_that_was_on_its_way_when_the_link_went_is_first_aga
     message = box.add(TRANSACTION, "first")
     box.add(TRANSACTION, "second")
     box.next()
-    box.outbox.failed(0, message, "offline")
+    box.failed(0, message, "offline")
     box.outbox.link_down(0)
     assert message.offline
     assert box.drain() == ["first", "second"]
@@ -123,7 +126,7 @@ def test_a_lost_link_is_no_attempt():
     message = box.add(TRANSACTION, "event")
     for _ in range(20):
         box.next()
-        box.outbox.failed(0, message, "offline")
+        box.failed(0, message, "offline")
         box.outbox.link_down(0)
     assert box.next() == "event"
     assert box.results == []
@@ -134,10 +137,10 @@ def test_a_refused_transaction_event_is_sent_again_after_growing_pauses():
     box = Box(attempts=3, interval=60000)
     message = box.add(TRANSACTION, "event")
     box.next(0)
-    box.outbox.failed(1000, message, "InternalError")
+    box.failed(1000, message, "InternalError")
     assert box.next(60999) is None
     assert box.next(61000) == "event"
-    box.outbox.failed(70000, message, "timeout")
+    box.failed(70000, message, "timeout")
     assert box.next(189999) is None
     assert box.next(190000) == "event"
 
@@ -150,7 +153,7 @@ def test_a_transaction_event_is_dropped_after_its_last_attempt():
         box.add(TRANSACTION, "second")
         for _ in range(attempts):
             assert box.next() == "first"
-            box.outbox.failed(0, message, "InternalError")
+            box.failed(0, message, "InternalError")
         assert box.results == [("first", "InternalError")]
         assert box.drain() == ["second"]
 
@@ -161,7 +164,7 @@ def test_transaction_events_do_not_overtake_each_other():
     box.add(TRANSACTION, "second")
     box.add(STATUS, "status")
     box.next()
-    box.outbox.failed(0, message, "timeout")
+    box.failed(0, message, "timeout")
     assert box.drain(1000) == ["status"]
     assert box.drain(60000) == ["first", "second"]
 
@@ -172,7 +175,7 @@ def test_a_pausing_event_is_what_the_outbox_waits_for():
     message = box.add(TRANSACTION, "first")
     box.add(TRANSACTION, "second")
     box.next()
-    box.outbox.failed(0, message, "timeout")
+    box.failed(0, message, "timeout")
     assert box.outbox.next_time() == 60000
     box.add(STATUS, "status")
     assert box.outbox.next_time() == 0
@@ -186,7 +189,7 @@ def test_a_status_that_failed_is_forgotten():
     box = Box()
     message = box.add(STATUS, "status")
     box.next()
-    box.outbox.failed(0, message, "timeout")
+    box.failed(0, message, "timeout")
     assert box.results == [("status", "timeout")]
     assert box.drain(10000000) == []
 
@@ -197,7 +200,7 @@ def test_an_unanswered_update_is_sent_thrice():
     message = box.add(UPDATE, "update")
     for _ in range(3):
         assert box.drain(10000000) == ["update"]
-        box.outbox.failed(0, message, "timeout")
+        box.failed(0, message, "timeout")
     assert box.drain(10000000) == []
     assert box.results == []
 
@@ -207,7 +210,7 @@ def test_a_refused_update_is_done_with():
     box = Box()
     message = box.add(UPDATE, "update")
     box.next()
-    box.outbox.failed(0, message, "InternalError")
+    box.failed(0, message, "InternalError")
     assert box.results == [("update", "InternalError")]
     assert box.drain(10000000) == []
 
@@ -217,7 +220,7 @@ def test_a_waiting_update_does_not_hold_up_events():
     box = Box()
     message = box.add(UPDATE, "update")
     box.next()
-    box.outbox.failed(0, message, "timeout")
+    box.failed(0, message, "timeout")
     box.add(TRANSACTION, "event")
     assert box.drain(1) == ["event"]
 
