@@ -29,13 +29,12 @@ def split_url(url):
     for octet in rest.encode():
         if not 0x20 < octet < 0x7F or octet in b"?#@":
             raise ValueError("a URL without user, query, fragment and spaces is wanted")
-    authority, slash, path = rest.partition("/")
+    authority, _, path = rest.partition("/")
     host, colon, port = authority.partition(":")
     if scheme not in PORTS or not host or colon and not (port.isdigit() and 1 <= int(port) <= 65535):
         raise ValueError("not a URL like wss://host:port/path")
-    while path.endswith("/"):
-        path = path[:-1]
-    return scheme, host, int(port or PORTS[scheme]), slash and path and "/" + path
+    path = path.rstrip("/")
+    return scheme, host, int(port or PORTS[scheme]), path and "/" + path
 
 
 class Config:

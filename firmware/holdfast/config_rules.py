@@ -12,10 +12,10 @@ from holdfast.reservations import CONNECTOR_TYPES
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-_=+|@."
 
 
-def _expect(expectation, right):
-    # A checker that says what is wanted: `right(value)` is true for a good value.
+def _expect(expectation, rule):
+    # The same rule, with a fault that says what is wanted.
     def check(value):
-        if not right(value):
+        if payload.fault_of(rule, value):
             return (payload.PROPERTY, "", expectation)
 
     return check
@@ -23,13 +23,13 @@ def _expect(expectation, right):
 
 def _text(shortest, longest):
     return _expect("not a string of %d to %d characters" % (shortest, longest),
-                   lambda value: type(value) is str and shortest <= len(value) <= longest)
+                   lambda value: payload.fault_of(longest, value) or len(value) < shortest)
 
 
 def _station_id(value):
     # OCPP-J 2.0.1 §3.1.1: an identifierString of at most 48 characters, without the colon that Basic auth splits at.
-    if type(value) is str and 1 <= len(value) <= 48:
-        return all([character in _ID_CHARACTERS for character in value])
+    # Any other character, wherever it is, is what `strip` leaves of it.
+    return payload.fault_of(48, value) or not value or value.strip(_ID_CHARACTERS)
 
 
 def _csms_url(value):
@@ -77,8 +77,6 @@ def _security(values):
 
 def fault_of(values):
     """What is wrong with parsed values: (path of the field, text), or None. Fills in `security_profile`."""
-    connector = _expect(
-        "not a connector type of OCPP 2.0.1", lambda value: not payload.fault_of(CONNECTOR_TYPES, value))
     fault = payload.fault_of((
         "station_id", _expect("not 1 to 48 letters, digits or characters of *-_=+|@.", _station_id),
         "csms_url", _csms_url,
@@ -90,14 +88,13 @@ def fault_of(values):
         "vendor_name?", _text(1, 50),  # the lengths of ChargingStationType in BootNotificationRequest
         "model?", _text(1, 20),
         "serial_number?", _text(1, 25),
-        "evses", [("connectors", [connector, 1, 4]), 1, 8],
-        "hardware?", _expect("not one of: " + DRIVERS, lambda value: not payload.fault_of(DRIVERS, value)),
+        "evses", [("connectors", [_expect("not a connector type of OCPP 2.0.1", CONNECTOR_TYPES), 1, 4]), 1, 8],
+        "hardware?", _expect("not one of: " + DRIVERS, DRIVERS),
         "pins?", lambda value: None,  # for the driver to judge, below
-        "message_limit?", _expect("not an integer from 1024 to 65536",
-                                  lambda value: type(value) is int and 1024 <= value <= 65536),
+        "message_limit?", _expect("not an integer from 1024 to 65536", payload.integer_between(1024, 65536)),
         "network?", _network,
         "watchdog?", _expect("not 0 (off) or 10 to 300 seconds",  # a TLS handshake takes some
-                             lambda value: type(value) is int and (value == 0 or 10 <= value <= 300)),
+                             lambda value: type(value) is not int or value and not 10 <= value <= 300),
         "web?", ("button?", payload.integer_between(0, 48), "minutes?", payload.integer_between(1, 1440)),
         "variables?", _variables,
     ), values)

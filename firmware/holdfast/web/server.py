@@ -82,7 +82,7 @@ class Web:
             self._bind(53, socket.SOCK_DGRAM)
             self._bind(80, socket.SOCK_STREAM)
             self._sockets[1].listen(_CONNECTIONS)
-            self._octets = bytes([int(part) for part in self.address.split(".")])
+            self._octets = bytes(map(int, self.address.split(".")))
             self._site = Site(agent.now(), self, codes[12:])
         except (OSError, MemoryError):
             self.close()
@@ -139,8 +139,10 @@ class Web:
         if self._over:
             return
         self._over = True
-        for ours in self._sockets + [connection.stream for connection in self._open]:
-            ours.close()
+        for connection in self._open:
+            connection.stream.close()
+        for made in self._sockets:
+            made.close()
         self._sockets = self._open = []
         if self._agent.web is self:
             self._agent.web = None
@@ -219,7 +221,7 @@ def switch(agent, how, minutes=None):
     codes = board.blob("web_codes")  # the Wi-Fi key, then what is kept of the password
     lines = []
     if how != "on" or len(codes) != 60:
-        key, password = [new_code(os.urandom(12)) for _ in range(2)]
+        key, password = new_code(os.urandom(12)), new_code(os.urandom(12))
         codes = key.encode() + hashed(password, os.urandom(16))
         board.blob("web_codes", codes)
         lines = ["Wi-Fi: " + name(), "Wi-Fi key: " + key, "password: " + password]

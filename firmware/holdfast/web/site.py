@@ -162,7 +162,7 @@ class Site:
             if outdated:
                 self._edge.forget("/records/variable-SecurityCtrlr.BasicAuthPassword")
         except ConfigError as error:
-            return _fault(error.args[0], error.args[1])
+            return _fault(*error.args)
         except (ValueError, IndexError):
             return _fault("client_key", "not PEM")
         except OSError as error:
