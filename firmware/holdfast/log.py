@@ -17,7 +17,7 @@ def masked(token):
     size = len(token)
     if size < 6:
         return "***"
-    return token[:1 if size < 9 else 2] + "***" + token[size - 1:]
+    return token[:1 if size < 9 else 2] + "***" + token[-1:]
 
 
 def printable(text):

@@ -224,15 +224,12 @@ class Station(Exchange):
         self.settle(now)
         return "fault cleared"
 
-    def suspended(self, now, evse_id):
-        """The car asks for a pause."""
-        return self._pause(now, evse_id, True)
-
     def resumed(self, now, evse_id):
         """The car wants energy again."""
-        return self._pause(now, evse_id, False)
+        return self.suspended(now, evse_id, False)
 
-    def _pause(self, now, evse_id, pause):
+    def suspended(self, now, evse_id, pause=True):
+        """The car asks for a pause, or for its end."""
         evse = self._evse(evse_id)
         if evse.plugged is None:
             raise ValueError("EVSE %d has no cable in" % evse_id)
