@@ -113,14 +113,19 @@ def test_the_same_figures_come_out_again():
     assert one == other
 
 
-@pytest.mark.parametrize("what", ["flash, programs per change", "flash, erases per change", "flash, bytes per change"])
+MET = ("flash, programs per change", "flash, erases per change", "flash, bytes per change",
+       "heap, idle, with all that a board adds")
+
+
+@pytest.mark.parametrize("what", MET)
 def test_a_target_that_is_met_stays_met(figures, what):
     target = [target for target in figures["targets"] if target["what"] == what][0]
     assert target["met"], "%(what)s: %(measured)s, and at most %(limit)s is the target; see make size" % target
 
 
 # Targets not met: what was reached, and a little more, so that it does not get lost again.
-REACHED = {"compiled code, station": 73_600, "heap, idle": 49_400, "allocated per pair": 5_800}
+REACHED = {"compiled code, station": 70_800, "compiled code, all but the web page": 93_500, "heap, idle": 47_000,
+           "allocated per pair": 5_450}
 
 
 @pytest.mark.parametrize("what", REACHED)
@@ -132,8 +137,7 @@ def test_a_target_that_is_not_met_is_missed_by_no_more_than_before(figures, what
 
 
 def test_every_target_has_its_test(figures):
-    met = {"flash, programs per change", "flash, erases per change", "flash, bytes per change"}
-    assert met | set(REACHED) == {target["what"] for target in figures["targets"]}
+    assert set(MET) | set(REACHED) == {target["what"] for target in figures["targets"]}
 
 
 def test_make_deploy_asks_for_the_heap_that_the_code_takes_in_ram(figures):
@@ -145,14 +149,16 @@ def test_make_deploy_asks_for_the_heap_that_the_code_takes_in_ram(figures):
 def test_the_readme_tells_these_figures(figures):
     """Within 3 %: a small change need not touch the README, a large one has to."""
     readme = (ROOT / "README.md").read_text().partition("## Figures")[2].partition("\n## ")[0]
-    groups = dict(figures["code"]["groups"])
+    groups = {group: sizes["xtensawin"] for group, sizes in figures["code"]["groups"]}
     measured = {
         "flash programs": figures["flash"]["programs"],
         "flash erases": figures["flash"]["erases"],
         "bytes programmed": figures["flash"]["bytes"],
         "bytes allocated": figures["heap"]["pair"],
         "heap idle after boot": figures["heap"]["idle"],
-        ".mpy of the station": groups[size.STATION]["xtensawin"],
+        ".mpy of the station": groups[size.STATION],
+        ".mpy of everything but": sum(groups.values()) - groups["web page"],
+        "heap idle with the code in RAM": figures["heap"]["ram_idle"],
     }
     for beginning, value in measured.items():
         row = next(line for line in readme.splitlines() if line.startswith("| " + beginning))
