@@ -94,3 +94,11 @@ def test_nothing_is_left_for_later():
             if path.suffix in (".py", ".md", ".cmake", ".h") and "node_modules" not in path.parts:
                 left += [f"{path.name}: {word}" for word in re.findall(r"\b(?:TODO|FIXME|XXX)\b", path.read_text())]
     assert left == []
+
+
+@pytest.mark.xdist_group("together")
+def test_a_group_of_tests_stays_on_one_worker(request):
+    """What a group measures once, or unpacks once, would else be done by each worker, at the same time."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("there are no workers: pytest -n 2 --dist loadgroup")
+    assert request.node.nodeid.endswith("@together")
