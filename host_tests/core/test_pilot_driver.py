@@ -128,18 +128,6 @@ def test_a_stop_that_the_car_ignores_ends_after_6_s():
     assert outlet.PATIENCE <= desk.opened() - stopped <= outlet.PATIENCE + 100
 
 
-def test_an_end_takes_pwm_away_at_once_even_if_nobody_looks_any_more():
-    for unsound in (False, True):
-        desk = PilotDesk()
-        desk.charging()
-        if unsound:
-            desk.station.open_contactors()
-        else:
-            desk.swipe("DEADBEEF42", 1)
-        assert desk.bench.duty(1) == 1000
-        assert desk.bench.is_on(desk.bench.evse(1), "contactor") != unsound
-
-
 def test_noise_on_the_pilot_and_the_proximity_contact_disturbs_nothing():
     def noise(mv, state=[1]):  # noqa: B006 -- it is to remember
         state[0] = state[0] * 75 % 65537
