@@ -18,12 +18,12 @@ from holdfast.console import Console, Typing, serve
 from holdfast.log import Log
 from holdfast.watchdog import PATIENCE, Watchdog
 
-PACE = 200  # ms between looks at the timers, at the most
-AGAIN = 1000  # ms until a task that failed is started again
-FAREWELL = 5000  # ms to send what is still to be said before a restart
-THRESHOLD = 8192  # bytes allocated until garbage is collected
-PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
-DAY = 86_400_000
+_PACE = 200  # ms between looks at the timers, at the most
+_AGAIN = 1000  # ms until a task that failed is started again
+_FAREWELL = 5000  # ms to send what is still to be said before a restart
+_THRESHOLD = 8192  # bytes allocated until garbage is collected
+_PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
+_DAY = 86_400_000
 
 
 class Monotonic:
@@ -197,7 +197,7 @@ class Agent:
         # A heap that is collected only when it is full has what stays scattered all over it: after a load of
         # reservations the largest hole is 4 kB. With this threshold it is 70 kB, for half as much time again.
         # Measured by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, a threshold of 16 kB.
-        gc.threshold(THRESHOLD)
+        gc.threshold(_THRESHOLD)
         self._start()
         asyncio.create_task(self._keep("console", self._console))
         self._offer_page()
@@ -266,7 +266,7 @@ class Agent:
                 for line in lines:
                     self.log("error", name + ": " + line)
                 self._report(name + ": " + lines.pop(), lines)
-            await asyncio.sleep_ms(AGAIN)
+            await asyncio.sleep_ms(_AGAIN)
 
     async def _watch_network(self):
         while True:
@@ -274,11 +274,11 @@ class Agent:
             self.watchdog.expect("network", now + PATIENCE)
             if self.network.step(now) and self.link and self.link.wanted:
                 self.link.connect()  # at once: what happened before says nothing about now
-            await asyncio.sleep_ms(AGAIN)
+            await asyncio.sleep_ms(_AGAIN)
 
     async def _run_link(self):
         while self.network and not self.network.up:
-            await asyncio.sleep_ms(PACE)
+            await asyncio.sleep_ms(_PACE)
         await self.link.run()
 
     async def _ask_time(self):
@@ -314,7 +314,7 @@ class Agent:
             now = self.now()
             if self.station:
                 if now >= self._due or self.station.rpc.frames:  # the hardware had something to tell
-                    self._due = now + AGAIN  # in case it raises
+                    self._due = now + _AGAIN  # in case it raises
                     self.station.tick(now)
                     self.changed()
                     gc.collect()
@@ -330,14 +330,14 @@ class Agent:
                     self._open_contactors()  # nobody looks at the car
                 self.log("error", "tasks that make no progress: " + (", ".join(late) or "none any more"))
             if self.safe:
-                if now >= PENANCE:
+                if now >= _PENANCE:
                     self.restart("ApplicationReset")
             elif now >= board.HEALTHY:
                 board.forgive()
             if self._button and self._button.pressed(now):
                 self._open_page()
             if now >= self._noted and self.station and self.station.registration == "Accepted":
-                self._noted = now + DAY
+                self._noted = now + _DAY
                 # The word of the CSMS itself, so a time that was wrong is mended: for TLS it could be for ever.
                 board.known_time(self.station.clock.utc(now))
                 from holdfast.keep import keep
@@ -346,13 +346,13 @@ class Agent:
             self.log.save()
             if self._restart:
                 await self._farewell()
-            await asyncio.sleep_ms(max(0, min(PACE, self._due - now)) if self.station else PACE)
+            await asyncio.sleep_ms(max(0, min(_PACE, self._due - now)) if self.station else _PACE)
 
     async def _farewell(self):
         """Send what is still to be said, then restart."""
         self.log("info", "restarting: " + self._restart)
         if self.station:
-            deadline = self.now() + FAREWELL
+            deadline = self.now() + _FAREWELL
             while self.link.state == "open" and not self.station.all_said() and self.now() < deadline:
                 await asyncio.sleep_ms(20)
             self.link.disconnect()

@@ -16,10 +16,10 @@ from holdfast.config import split_url
 from holdfast.resolver import resolve
 from holdfast.websocket import WebSocket
 
-SUBPROTOCOL = "ocpp2.0.1"
-PATIENCE = 30_000  # ms to dial and agree on WebSocket, and for a write to be taken
+_SUBPROTOCOL = "ocpp2.0.1"
+_PATIENCE = 30_000  # ms to dial and agree on WebSocket, and for a write to be taken
 _GOODBYE = 5_000  # ms for the CSMS to answer a close frame
-DAY = 86_400  # s
+_DAY = 86_400  # s
 
 
 def backoff_seconds(failures, minimum, random_range, repeat_times, random):
@@ -29,7 +29,7 @@ def backoff_seconds(failures, minimum, random_range, repeat_times, random):
     random part of 0 to RetryBackOffRandomRange: `random(n)` returns an integer from 0 to n. 1 second to a day.
     """
     wait = minimum << min(failures, repeat_times, 17)  # 2**17 s are more than a day
-    return max(1, min(DAY, wait + random(random_range)))
+    return max(1, min(_DAY, wait + random(random_range)))
 
 
 def request_target(path, station_id):
@@ -134,7 +134,7 @@ class Link:
 
         Those waits are ended by `tick`, which cancels them.
         """
-        return self._next and self._next + PATIENCE
+        return self._next and self._next + _PATIENCE
 
     async def run(self):
         """Keep the link for ever. Anything but a lost connection is raised; call it again to go on."""
@@ -180,12 +180,12 @@ class Link:
         writer = error = tls = None
         self._error = None
         self.state = "connecting"
-        self._until(PATIENCE, "no answer to the handshake")
+        self._until(_PATIENCE, "no answer to the handshake")
         gc.collect()  # before TLS takes its memory from where the heap would grow to
         try:
             if self.prepare:
                 await self.prepare()
-                self._until(PATIENCE, "no answer to the handshake")
+                self._until(_PATIENCE, "no answer to the handshake")
             if self.config.csms_url.startswith("wss"):
                 tls = self._tls()
             self._stream = await open_stream(self.config.csms_url, tls and tls.context)
@@ -250,7 +250,7 @@ class Link:
         if password and self.config.security_profile < 3:
             secret = "%s:%s" % (self.config.station_id, password)
             authorization = "Basic " + b2a_base64(secret.encode()).decode().strip()
-        return WebSocket("%s:%d" % (host, port), request_target(path, self.config.station_id), SUBPROTOCOL,
+        return WebSocket("%s:%d" % (host, port), request_target(path, self.config.station_id), _SUBPROTOCOL,
                          authorization, self.config.message_limit, self.urandom, self._message)
 
     def _handle_events(self):
@@ -315,7 +315,7 @@ class Link:
                     if not data:
                         break
                     if not self._deadline:
-                        self._until(PATIENCE, "the CSMS does not read")
+                        self._until(_PATIENCE, "the CSMS does not read")
                     deadline = self._deadline
                     self._stream.write(data)
                     await self._stream.drain()

@@ -7,9 +7,9 @@ for developers and only kept when asked for.
 """
 
 LEVELS = ("debug", "info", "warning", "error")
-LINE = 160  # characters kept of one line
-ROOM = 6000  # characters kept in all
-KEPT = 1000  # characters that survive a reset
+_LINE = 160  # characters kept of one line
+_ROOM = 6000  # characters kept in all
+_KEPT = 1000  # characters that survive a reset
 
 
 def masked(token):
@@ -62,8 +62,8 @@ class Log:
     def __call__(self, level, text):
         if LEVELS.index(level) < LEVELS.index(self.threshold):
             return
-        if len(text) > LINE:
-            text = text[:LINE] + "..."
+        if len(text) > _LINE:
+            text = text[:_LINE] + "..."
         utc, now = self.when()
         if utc is None:
             line = "+%ds %s %s" % (now // 1000, level, text)  # since boot: the board has not been told the time yet
@@ -81,7 +81,7 @@ class Log:
         if self.keep and not self._saved:
             self._saved = True
             first = len(self._lines)
-            room = KEPT
+            room = _KEPT
             while first and room > len(self._lines[first - 1]):
                 first -= 1
                 room -= len(self._lines[first]) + 1
@@ -90,7 +90,7 @@ class Log:
     def _add(self, line):
         self._lines.append(line)
         self._room += len(line)
-        while len(self._lines) > self.size or self._room > ROOM:
+        while len(self._lines) > self.size or self._room > _ROOM:
             self._room -= len(self._lines.pop(0))
 
     def last(self, count):

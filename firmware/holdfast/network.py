@@ -6,8 +6,8 @@ The driver is told not to try again by itself: it would do so for ever, and neve
 
 from holdfast.payload import PROPERTY, boolean, fault_of, integer_between
 
-PATIENCE = 20_000  # ms for an access point and its DHCP server
-LONGEST = 60_000  # ms between attempts
+_PATIENCE = 20_000  # ms for an access point and its DHCP server
+_LONGEST = 60_000  # ms between attempts
 _AFRESH = 5  # attempts after which the interface is switched off and on
 
 # What network.WLAN.status() may say after a failure; a number that is none of these is ESP-IDF's reason.
@@ -87,7 +87,7 @@ class Network:
                 self._log("warning", self.name + " lost")
             if self._deadline is None:
                 if now >= self._due:
-                    self._deadline = now + PATIENCE
+                    self._deadline = now + _PATIENCE
                     self._try()
                 return False
             wrong = self._complaint() or (now >= self._deadline and "no address")
@@ -97,7 +97,7 @@ class Network:
         if wrong:
             self._failures += 1
             self._deadline = None
-            wait = min(LONGEST, 1000 << min(self._failures - 1, 8))
+            wait = min(_LONGEST, 1000 << min(self._failures - 1, 8))
             # Many chargers that lost one access point shall not come back in one moment.
             self._due = now + wait + self._random(wait // 2)
             if wrong != self._told:

@@ -4,7 +4,8 @@ import asyncio
 
 from fake_machine import Bench
 from fakes import Desk
-from holdfast.hardware.iec61851 import PACE, Hardware
+from holdfast.hardware.iec61851 import Hardware
+from pilot_wire import PACE
 
 FULL = {"pilot_pwm": 25, "pilot_adc": 36, "pilot_mv": [300, 2100], "contactor": 26, "mirror": 27, "residual": 33,
         "proximity": 39, "pull_up": 1000, "lock": 16, "unlock": 17, "locked": 18, "amps": 32}

@@ -5,6 +5,8 @@ from holdfast.hardware.outlet import Outlet
 from vehicle import Vehicle
 
 PACE = 20  # ms between two looks
+# What an outlet promises, in ms: see outlet.py, where the reasons are.
+QUICK, COOL, CALM, PATIENCE, SLOW = 40, 2000, 60_000, 6000, 5000
 
 
 class Wire:

@@ -1,7 +1,7 @@
 """What is around the pilot: cables with their rating, contactors that weld or stick, locks that jam."""
 
-from holdfast.hardware import outlet, pilot
-from pilot_wire import PACE, Wire
+from holdfast.hardware import pilot
+from pilot_wire import PACE, SLOW, Wire
 
 
 def test_a_cable_limits_the_current():
@@ -54,7 +54,7 @@ def test_a_cable_between_two_ratings_is_the_lower_one_however_its_readings_waver
 
 def test_one_reading_of_another_rating_changes_nothing():
     wire = Wire().charging()
-    wire.wait(outlet.SLOW)
+    wire.wait(SLOW)
     wire.now += PACE
     wire.outlet.look(wire.now, 6_000, -12_000, 13)
     wire.wait(1000)

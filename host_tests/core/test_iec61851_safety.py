@@ -2,8 +2,8 @@
 
 import random
 
-from holdfast.hardware import outlet, pilot
-from pilot_wire import PACE, Wire
+from holdfast.hardware import pilot
+from pilot_wire import CALM, COOL, PACE, PATIENCE, QUICK, SLOW, Wire
 
 SEEDS = 60
 STEPS = 120
@@ -23,7 +23,7 @@ class Watch:
         self.live = wire.now  # when a look last found the car in C, or in D where that is allowed
         self.wanted = wire.now  # when the station last wanted energy
         self.sound = False  # has the diode been seen since PWM is on
-        self.opened = -outlet.COOL  # when a look last found the contactor closed
+        self.opened = -COOL  # when a look last found the contactor closed
         self.duty = wire.outlet.duty
         self.changed = 0  # when a car that draws was last told another current
         self.closings = 0
@@ -43,12 +43,12 @@ class Watch:
         if self.closed:
             self.opened = wire.now
         if self.closed and closed and self.duty != wire.outlet.duty and self.duty != pilot.OFF and wire.pwm:
-            assert wire.now - self.changed >= outlet.SLOW, "no time to follow"
+            assert wire.now - self.changed >= SLOW, "no time to follow"
             self.changed = wire.now
         self.duty = wire.outlet.duty
         if closed:
-            assert wire.now - self.live < outlet.QUICK, "closed outside of state C"
-            assert wire.now - self.wanted < outlet.PATIENCE, "closed, and nobody wants it"
+            assert wire.now - self.live < QUICK, "closed outside of state C"
+            assert wire.now - self.wanted < PATIENCE, "closed, and nobody wants it"
             assert wire.outlet.fault is None and not wire.residual, "closed in a fault"
             assert wire.locked is not False, "closed and not locked"
         if closed and not self.closed:
@@ -56,7 +56,7 @@ class Watch:
             assert wire.authorized and not wire.faulted, "closed for nobody"
             assert wire.pwm and self.sound, "closed without a diode"
             assert self.live == wire.now, "closed for no car"
-            assert wire.now - self.opened >= outlet.COOL and wire.now >= wire.calm, "closed too soon"
+            assert wire.now - self.opened >= COOL and wire.now >= wire.calm, "closed too soon"
             assert not wire.contact, "closed on a contactor that is welded"
             assert wire.outlet.duty <= pilot.duty(min(wire.outlet.limit, pilot.cable(wire.rating) or 0)) or (
                 wire.car.resistance() != wire.rating), "more than the cable carries"
@@ -101,7 +101,7 @@ def happen(wire, rng):
         wire.authorize(False)
     elif what == 8:
         wire.outlet.stop(wire.now)  # the agent's last resort, after an exception anywhere
-        wire.calm = wire.now + outlet.CALM
+        wire.calm = wire.now + CALM
         wire._command = False
     elif what == 9:
         wire.outlet.limit = (0, 5, 6, 16, 32, 63)[rng(6)]

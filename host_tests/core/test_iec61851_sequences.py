@@ -5,7 +5,7 @@ has 100 ms from S2 to its open contacts; here it is commanded within 60, which l
 """
 
 from holdfast.hardware import outlet, pilot
-from pilot_wire import PACE, Wire
+from pilot_wire import COOL, PACE, SLOW, Wire
 
 
 def test_nothing_is_closed_offered_or_driven_before_the_first_look():
@@ -86,17 +86,17 @@ def test_pwm_does_not_falter_while_the_car_comes_and_goes():
 
 def test_sequence_6_another_limit_is_another_duty_cycle_while_charging():
     wire = Wire().charging()
-    wire.wait(outlet.SLOW)
+    wire.wait(SLOW)
     for amps, per_mille in ((16, 266), (6, 100), (32, 533)):
         wire.outlet.limit = amps
         wire.look()
         assert wire.outlet.duty == per_mille and wire.outlet.closed
-        wire.wait(outlet.SLOW)
+        wire.wait(SLOW)
 
 
 def test_sequence_6_a_car_has_5_s_to_follow_before_it_is_told_anew():
     wire = Wire().charging()
-    wire.wait(outlet.SLOW)
+    wire.wait(SLOW)
     wire.outlet.limit = 16
     wire.look()
     changed = wire.now
@@ -223,7 +223,7 @@ def test_s2_that_bounces_for_ever_does_not_wear_the_contactor():
         wire.car.s2 = not wire.car.s2
         wire.wait(300)
         closings.add(wire.closed_at)
-    assert len(closings) < 60_000 / outlet.COOL
+    assert len(closings) < 60_000 / COOL
 
 
 def test_sequence_9_1_and_10_1_a_stop_by_the_station_lets_the_car_stop_first():

@@ -1,7 +1,8 @@
 """The IEC 61851 driver and its pins in all that goes well, and in what the car or the machinery does wrong."""
 
-from holdfast.hardware import outlet, pilot
+from holdfast.hardware import pilot
 from pilot_desk import FULL, SECOND, PilotDesk
+from pilot_wire import PATIENCE, SLOW
 
 
 def test_all_contactors_are_open_and_all_pilots_at_12_v_at_first():
@@ -125,7 +126,7 @@ def test_a_stop_that_the_car_ignores_ends_after_6_s():
     stopped = desk.bench.now()
     desk.swipe("DEADBEEF42", 1)
     desk.run(8000)
-    assert outlet.PATIENCE <= desk.opened() - stopped <= outlet.PATIENCE + 100
+    assert PATIENCE <= desk.opened() - stopped <= PATIENCE + 100
 
 
 def test_noise_on_the_pilot_and_the_proximity_contact_disturbs_nothing():
@@ -233,7 +234,7 @@ def test_an_attached_cable_carries_what_the_installation_gives_however_it_change
     desk.charging(2)
     for amps in (6, 16, 10):
         desk.driver.ports[1].outlet.limit = amps
-        desk.run(outlet.SLOW + 100)
+        desk.run(SLOW + 100)
         assert abs(desk.bench.duty(2) - amps * 100 / 6) < 1
 
 

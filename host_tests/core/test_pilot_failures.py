@@ -2,8 +2,9 @@
 
 from fake_machine import Bench
 from fakes import FakeConfig
-from holdfast.hardware.iec61851 import PACE, Hardware
+from holdfast.hardware.iec61851 import Hardware
 from pilot_desk import EVSES, FULL, SECOND, PilotDesk
+from pilot_wire import PACE
 
 PARTS = {
     "pilot input": lambda bench: bench.adcs[36],

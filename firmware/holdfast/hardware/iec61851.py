@@ -15,10 +15,10 @@ from holdfast.hardware.pilot import OFF, cable
 from holdfast.payload import PROPERTY, boolean, fault_of, integer_between
 from holdfast.transactions import charging_state
 
-PACE = 20  # ms between two looks
-SUPPLY = 3300  # mV on the far side of the pull-up of the proximity contact
-LATE = 10_000  # ms without a look after which the watchdog is not fed any more
-FAILURE = "HardwareFailure"
+_PACE = 20  # ms between two looks
+_SUPPLY = 3300  # mV on the far side of the pull-up of the proximity contact
+_LATE = 10_000  # ms without a look after which the watchdog is not fed any more
+_FAILURE = "HardwareFailure"
 
 # Every pin by its name in the configuration.
 _OUTPUTS = ("contactor", "lock", "unlock")
@@ -156,7 +156,7 @@ class _Port:
         rating = 80  # a cable that is attached belongs to the installation
         if len(self._adcs) > 1:
             mv = self._adcs[1].read_uv() // 1000
-            rating = cable(mv * self.pins["pull_up"] // (SUPPLY - mv)) if mv < SUPPLY else None
+            rating = cable(mv * self.pins["pull_up"] // (_SUPPLY - mv)) if mv < _SUPPLY else None
         residual = self._get("residual")
         self.events += self.outlet.look(now, high, low, rating, self._get("mirror"), residual or self.tripped,
                                         self._get("locked"))
@@ -214,7 +214,7 @@ class Hardware:
         """The first looks will find what is plugged in."""
         self._station = station
         self._now = now
-        self.due = now() + LATE
+        self.due = now() + _LATE
         for port in self.ports:
             for name in ("mirror", "residual"):
                 if name not in port.pins:
@@ -260,8 +260,8 @@ class Hardware:
         try:
             while True:
                 self.look()
-                self.due = self._now() + LATE
-                await asyncio.sleep_ms(PACE)
+                self.due = self._now() + _LATE
+                await asyncio.sleep_ms(_PACE)
         finally:  # nobody looks any more
             self.open()
 
@@ -277,8 +277,8 @@ class Hardware:
 
     def _fail(self, port, error):
         # The station is told later: it may be in the middle of an event, and other contactors may have to open first.
-        first = port.outlet.fault != FAILURE
-        port.outlet.fail(port.looked, FAILURE)
+        first = port.outlet.fault != _FAILURE
+        port.outlet.fail(port.looked, _FAILURE)
         try:
             port.obey()
         except Exception:  # noqa: BLE001, S110 -- it did what still could be done

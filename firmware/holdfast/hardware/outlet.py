@@ -1,26 +1,26 @@
 """One EVSE with a control pilot, after the sequences of IEC 61851-1:2017 table A.6. Policy: readings in, orders out.
 
 It promises: the contactor is closed only while the car is in state C (or D where there is ventilation), the pilot has
-PWM, the station permits energy, the diode was seen, the plug is locked and nothing is faulted; it opens `QUICK` after
+PWM, the station permits energy, the diode was seen, the plug is locked and nothing is faulted; it opens `_QUICK` after
 the car leaves C. The one exception is the standard's own (sequences 9.1 to 10.2): when the station ends a session in
-which nothing is wrong, PWM stops at once and the car gets up to `PATIENCE` to stop drawing. Every doubt is a fault:
+which nothing is wrong, PWM stops at once and the car gets up to `_PATIENCE` to stop drawing. Every doubt is a fault:
 open, then state F.
 """
 
 from holdfast.hardware.pilot import NEGATIVE, OFF, UNAVAILABLE, duty, state
 
-QUICK = 40  # ms outside C and D until the contactor opens; 100 with its own release time (sequences 2.2 and 8.1)
-STEADY = 200  # ms that a state must last to be believed
-COOL = 2000  # ms between opening and closing again: arcs, welds found first, and still inside the 3 s of sequence 4
-CALM = 60_000  # ms without PWM after something unforeseen; what happens again and again must not wear the contactor
-PATIENCE = 6000  # ms in C1 until the contactor opens under load (sequence 10.2: at least 6 s)
-SLOW = 5000  # ms between two changes of the duty cycle: as long as a car may take to follow one (sequence 6)
-DOUBT = 300  # ms without the negative half of PWM, without a cable rating, or until a contactor follows
-PULSE = 500  # ms of lock motor
-REST = 300  # ms between two pulses
-TRIES = 3  # pulses until the lock is given up: 2.4 s, all of them before PWM starts the 3 s of sequence 4
-HOLD = 5000  # ms in state F until the next look whether the car is gone
-PROBE = 500  # ms of +12 V for that look
+_QUICK = 40  # ms outside C and D until the contactor opens; 100 with its own release time (sequences 2.2 and 8.1)
+_STEADY = 200  # ms that a state must last to be believed
+_COOL = 2000  # ms between opening and closing again: arcs, welds found first, and still inside the 3 s of sequence 4
+_CALM = 60_000  # ms without PWM after something unforeseen; what happens again and again must not wear the contactor
+_PATIENCE = 6000  # ms in C1 until the contactor opens under load (sequence 10.2: at least 6 s)
+_SLOW = 5000  # ms between two changes of the duty cycle: as long as a car may take to follow one (sequence 6)
+_DOUBT = 300  # ms without the negative half of PWM, without a cable rating, or until a contactor follows
+_PULSE = 500  # ms of lock motor
+_REST = 300  # ms between two pulses
+_TRIES = 3  # pulses until the lock is given up: 2.4 s, all of them before PWM starts the 3 s of sequence 4
+_HOLD = 5000  # ms in state F until the next look whether the car is gone
+_PROBE = 500  # ms of +12 V for that look
 
 
 class Outlet:
@@ -28,8 +28,8 @@ class Outlet:
 
     Orders to the driver, to be obeyed after every call: `closed` (contactor), `duty` (per mille, see pilot.py),
     `motor` (1 locks, -1 unlocks, 0 rests). From the driver: `offered`, whether the station would give energy if the car
-    asked. `limit` (A) may be changed at any time; below 6 A it is a pause. A car that draws hears of it after `SLOW` at
-    the most.
+    asked. `limit` (A) may be changed at any time; below 6 A it is a pause. A car that draws hears of it after `_SLOW`
+    at the most.
     """
 
     def __init__(self, amps, ventilation=False):
@@ -75,7 +75,7 @@ class Outlet:
         if self.fault is None:
             self.duty = OFF
         self.motor = 0
-        self._calm = now + CALM
+        self._calm = now + _CALM
 
     def fail(self, now, code):
         """Something is wrong: open, state F, and the station must begin anew."""
@@ -83,7 +83,7 @@ class Outlet:
         self.duty = UNAVAILABLE
         self.motor = 0
         self.fault = code
-        self._until = now + HOLD
+        self._until = now + _HOLD
 
     def look(self, now, high, low, cable, contact=None, residual=False, locked=None):
         """Draw the conclusions from one set of readings; to be called every 20 ms or so.
@@ -99,17 +99,17 @@ class Outlet:
             self._since = now
         if self.closed:
             self._used = now
-        steady = now - self._since >= STEADY
+        steady = now - self._since >= _STEADY
         live = seen == "C" or seen == "D" and self._ventilation
         if live:
             self._live = now
-        elif now - self._live >= QUICK:  # sequences 2.2, 8.1 and 12
+        elif now - self._live >= _QUICK:  # sequences 2.2, 8.1 and 12
             self.closed = False
         if residual and self.fault is None:
             self.fail(now, "GroundFault")
         if contact is None or contact == self.closed:
             self._agreed = now
-        elif now - self._agreed > DOUBT and self.fault is None:
+        elif now - self._agreed > _DOUBT and self.fault is None:
             self.fail(now, "ContactorWelded" if contact else "ContactorOpen")
         if self.fault is not None:
             return self._recover(now, seen == "A" and steady, contact, residual, locked)
@@ -124,13 +124,13 @@ class Outlet:
         if self.fault is None:
             if wanted:
                 self._ending = now
-            elif now - self._ending >= PATIENCE:
+            elif now - self._ending >= _PATIENCE:
                 self.closed = False
             offer = duty(min(self.limit, self._rating)) if wanted and secured else OFF
-            if offer != self.duty and (not self.closed or OFF in (offer, self.duty) or now - self._changed >= SLOW):
+            if offer != self.duty and (not self.closed or OFF in (offer, self.duty) or now - self._changed >= _SLOW):
                 self.duty = offer
                 self._changed = now
-            if self.duty != OFF and self.permitted and self._diode and live and steady and now - self._used >= COOL:
+            if self.duty != OFF and self.permitted and self._diode and live and steady and now - self._used >= _COOL:
                 self.closed = True  # sequence 4: within 3 s of state C2
         return events + self.report()
 
@@ -170,7 +170,7 @@ class Outlet:
         elif low <= NEGATIVE:
             self._negative = now
             self._diode = True  # table A.4: to be seen at least once before closing
-        elif now - self._negative > DOUBT:
+        elif now - self._negative > _DOUBT:
             self.fail(now, "DiodeMissing")
         if cable:
             # One reading alone may be a spike. A rating between two steps (table B.2) is the lower one for all of the
@@ -180,7 +180,7 @@ class Outlet:
             self._rating = rating if self.duty == OFF else min(rating, self._rating)
         if cable or not wanted:
             self._rated = now
-        elif now - self._rated > DOUBT:
+        elif now - self._rated > _DOUBT:
             self.fail(now, "CableUnknown")
 
     def _secure(self, now, wanted, locked):
@@ -194,11 +194,11 @@ class Outlet:
         elif now >= self._pulse:
             if self.motor:
                 self.motor = 0
-                self._pulse = now + REST
-            elif self._tries < TRIES:
+                self._pulse = now + _REST
+            elif self._tries < _TRIES:
                 self._tries += 1
                 self.motor = 1 if wanted else -1
-                self._pulse = now + PULSE
+                self._pulse = now + _PULSE
             elif self.fault is None:
                 self.fail(now, "ConnectorLockFailure")
         return locked
@@ -213,6 +213,6 @@ class Outlet:
             self._enter(now, "A", events)
         elif now >= self._until:
             self.duty = UNAVAILABLE if self.duty else OFF
-            self._until = now + (PROBE if self.duty else HOLD)
+            self._until = now + (_PROBE if self.duty else _HOLD)
             self._tries = 0
         return events + self.report()

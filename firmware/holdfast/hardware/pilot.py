@@ -10,8 +10,8 @@ UNAVAILABLE = 0  # per mille: a steady -12 V, state F
 
 # Table A.4: A 11..13, B 8..10, C 5..7, D 2..4, E -1..1, F -13..-11 V. The borders are halfway between the nominal
 # voltages; the hysteresis stays inside the gaps between the ranges, so it never overrules the table.
-HYSTERESIS = 300  # mV
-HIGHEST = 13_500  # mV: above, the front end is broken
+_HYSTERESIS = 300  # mV
+_HIGHEST = 13_500  # mV: above, the front end is broken
 NEGATIVE = -10_500  # mV: the low level of PWM that passes a diode (table A.4: -11 V at the most)
 
 
@@ -20,11 +20,11 @@ def state(mv, before=""):
 
     Above 13.5 V it is an error like 0 V: state E.
     """
-    if mv <= HIGHEST:
+    if mv <= _HIGHEST:
         border = 10_500
         for name in "ABCD":
             # Letters grow as voltages fall: who was lower needs more to rise here, who was here may sink a little.
-            if mv >= border + (HYSTERESIS if before > name else -HYSTERESIS if before == name else 0):
+            if mv >= border + (_HYSTERESIS if before > name else -_HYSTERESIS if before == name else 0):
                 return name
             border -= 3000
         if mv <= NEGATIVE:
