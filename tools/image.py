@@ -166,12 +166,13 @@ _CONSTANT = (ast.Constant, ast.Tuple, ast.BinOp, ast.UnaryOp, ast.operator, ast.
 
 
 def compile_mpy(source, name, options=()):
-    """The .mpy of `source` (bytes); `name` appears in tracebacks, less "holdfast/". Cached in build/mpy by content.
+    """The .mpy of `source` (bytes); `name` appears in tracebacks, less "holdfast/" and ".py". Cached by content.
 
-    Private constants of the module are compiled in where they are used, and are not among its names any more.
+    Private constants of the module are compiled in where they are used, and are not among its names any more. What is
+    left of `name` often is one of its names anyway.
     """
     source = _constants_marked(source)
-    name = name.removeprefix("holdfast/")
+    name = name.removeprefix("holdfast/").removesuffix(".py")
     key = hashlib.sha256(repr((source, name, list(options), _mpy_cross_version())).encode()).hexdigest()[:32]
     cached = ROOT / "build" / "mpy" / (key + ".mpy")
     if not cached.exists():
