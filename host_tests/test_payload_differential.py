@@ -12,8 +12,8 @@ import pathlib
 import pkgutil
 
 import pytest
-from holdfast import blocks, clock
-from holdfast.blocks import types, variables
+from holdfast import blocks, clock, payload
+from holdfast.blocks import remote_control, variables
 from holdfast.payload import FORMAT, OCCURRENCE, PROPERTY, TYPE, fault_of
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -38,15 +38,14 @@ SHARED_TYPES = (
     ("attribute_type", "SetVariablesRequest", "AttributeEnumType"),
     ("id_token_info", "AuthorizeResponse", "IdTokenInfoType"),
     ("message_content", "TransactionEventResponse", "MessageContentType"),
-    ("status_info", "BootNotificationResponse", "StatusInfoType"),
     ("charging_profile", "RequestStartTransactionRequest", "ChargingProfileType"),
 )
 
 
 @functools.cache
 def subjects():
-    found = [Subject(definition, getattr(types, name, None) or getattr(variables, name), schema, definition)
-             for name, schema, definition in SHARED_TYPES]
+    shared = {**vars(variables), **vars(remote_control), **vars(payload)}
+    found = [Subject(definition, shared[name], schema, definition) for name, schema, definition in SHARED_TYPES]
     for module in pkgutil.iter_modules(blocks.__path__):
         block = importlib.import_module(f"holdfast.blocks.{module.name}")
         for action, rule, _ in getattr(block, "REQUESTS", ()):
@@ -184,9 +183,9 @@ def test_generated_and_hostile_payloads_are_judged_as_the_schema_judges_them(sub
 
 @functools.cache
 def vocabulary():
-    """Every word in every string of the blocks: whatever one of their enumerations could allow by mistake."""
-    nodes = [node for path in blocks.__path__ for source in pathlib.Path(path).glob("*.py")
-             for node in ast.walk(ast.parse(source.read_text()))]
+    """Every word in every string of the blocks and the types: whatever an enumeration could allow by mistake."""
+    sources = [pathlib.Path(payload.__file__), *pathlib.Path(blocks.__path__[0]).glob("*.py")]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text()))]
     return {word for node in nodes if isinstance(node, ast.Constant) and type(node.value) is str
             for word in node.value.split()}
 
@@ -208,9 +207,8 @@ def test_every_listed_difference_exists(name):
 
 def test_every_shared_type_is_compared():
     covered = {name for name, _, _ in SHARED_TYPES}
-    own = {name for name, value in vars(types).items()
-           if type(value) is tuple or getattr(value, "__module__", "") == "holdfast.blocks.types"}
-    assert len(own) == 6 and own - covered == set()
+    own = {name for name, value in vars(payload).items() if type(value) is tuple}
+    assert len(own) == 4 and own - covered == set()
 
 
 @seed(3339)

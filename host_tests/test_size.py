@@ -60,7 +60,7 @@ def test_what_is_no_mpy_file_is_refused():
 
 def test_modules_are_measured_after_what_they_load_themselves():
     first, later = size.load_order(size.modules())
-    for one, other in (("payload", "blocks.types"), ("blocks", "blocks.reservation"), ("console", "agent"),
+    for one, other in (("payload", "blocks.security"), ("blocks", "blocks.reservation"), ("console", "agent"),
                        ("blocks.reservation", "station")):
         assert first.index("holdfast." + one) < first.index("holdfast." + other)
     assert sorted(first + later) == sorted(name for name in size.modules() if name.startswith("holdfast"))

@@ -4,11 +4,10 @@ Apart from console.py, which listens, because a station on its pole is hardly ev
 first line that somebody types.
 """
 
-from holdfast.blocks.types import id_token
 from holdfast.clock import rfc3339
 from holdfast.console import LINE
 from holdfast.log import LEVELS, masked, printable
-from holdfast.payload import fault_of
+from holdfast.payload import fault_of, id_token
 
 _NUMBERS = ("EVSE", "EVSE|any", "CONNECTOR", "MINUTES", "ID", "N", "+SECONDS")
 

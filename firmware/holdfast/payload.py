@@ -1,4 +1,4 @@
-"""Payload checks by hand: small rules that compose into one readable rule per message.
+"""Payload checks by hand: small rules that compose into one readable rule per message, and the types messages share.
 
 `fault_of(rule, value)` says what is wrong with a parsed JSON value. A rule is one of these:
 
@@ -17,6 +17,7 @@ changes it, or keeps anything in memory.
 
 from holdfast import clock
 from holdfast.log import printable
+from holdfast.reservations import TOKEN_TYPES
 
 FORMAT = "FormatViolation"
 OCCURRENCE = "OccurrenceConstraintViolation"
@@ -159,3 +160,42 @@ def _within(name, fault):
     if path and path[0] != "[":
         name += "."
     return (code, name + path, text)
+
+
+# --- data types
+
+# Those that several OCPP messages share (Part 2, section 2, "Datatypes"). Each bears the name OCPP gives the type, in
+# snake case. Field names, lengths and values are those of OCPP's JSON schemas; the order of the fields decides which
+# of several faults is reported. Types of one message only stand with that message in its block.
+
+evse = (
+    "id", integer,
+    "connectorId?", integer,
+)
+
+id_token = (
+    "idToken", identifier,
+    "type", TOKEN_TYPES,
+    "additionalInfo?", [(
+        "additionalIdToken", 36,
+        "type", 50,
+    )],
+)
+
+message_content = (
+    "format", "ASCII HTML URI UTF8",
+    "language?", 8,
+    "content", 512,
+)
+
+id_token_info = (
+    "status", "Accepted Blocked ConcurrentTx Expired Invalid NoCredit NotAllowedTypeEVSE NotAtThisLocation"
+              " NotAtThisTime Unknown",
+    "cacheExpiryDateTime?", date_time,
+    "chargingPriority?", integer,
+    "language1?", 8,
+    "evseId?", [integer],
+    "groupIdToken?", id_token,
+    "language2?", 8,
+    "personalMessage?", message_content,
+)

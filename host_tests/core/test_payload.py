@@ -3,7 +3,8 @@
 import gc
 import json
 
-from holdfast.blocks import types
+from holdfast import payload
+from holdfast.blocks.remote_control import charging_profile
 from holdfast.payload import (
     FORMAT,
     OCCURRENCE,
@@ -177,7 +178,7 @@ def test_a_payload_that_is_no_object_is_a_format_violation():
 def test_a_part_that_is_no_object_is_a_type_constraint_violation():
     rule = ("evse", ("id", integer))
     assert place(fault_of(rule, {"evse": 5})) == (TYPE, "evse")
-    assert place(fault_of([types.evse], [[]])) == (TYPE, "[0]")
+    assert place(fault_of([payload.evse], [[]])) == (TYPE, "[0]")
     assert place(fault_of(rule, {"evse": {"id": 1, "customData": "x"}})) == (TYPE, "evse.customData")
 
 
@@ -217,7 +218,7 @@ def test_the_first_fault_in_the_order_of_the_rule_is_reported():
 
 
 def test_a_path_leads_through_objects_and_arrays():
-    rule = ("idToken", types.id_token)
+    rule = ("idToken", payload.id_token)
     token = {"idToken": "ABC", "type": "Local", "additionalInfo": [{"additionalIdToken": "x", "type": 5}]}
     assert place(fault_of(rule, {"idToken": token})) == (TYPE, "idToken.additionalInfo[0].type")
     token["additionalInfo"] = []
@@ -225,11 +226,11 @@ def test_a_path_leads_through_objects_and_arrays():
 
 
 def test_a_token_is_an_identifier_of_a_known_type():
-    assert fault_of(types.id_token, {"idToken": "", "type": "NoAuthorization"}) is None
-    assert fault_of(types.id_token, {"idToken": "x" * 36, "type": "eMAID"}) is None
-    assert place(fault_of(types.id_token, {"idToken": "x" * 37, "type": "eMAID"})) == (PROPERTY, "idToken")
-    assert place(fault_of(types.id_token, {"idToken": "caf\u00e9", "type": "eMAID"})) == (PROPERTY, "idToken")
-    assert place(fault_of(types.id_token, {"idToken": "x", "type": "EMAID"})) == (PROPERTY, "type")
+    assert fault_of(payload.id_token, {"idToken": "", "type": "NoAuthorization"}) is None
+    assert fault_of(payload.id_token, {"idToken": "x" * 36, "type": "eMAID"}) is None
+    assert place(fault_of(payload.id_token, {"idToken": "x" * 37, "type": "eMAID"})) == (PROPERTY, "idToken")
+    assert place(fault_of(payload.id_token, {"idToken": "caf\u00e9", "type": "eMAID"})) == (PROPERTY, "idToken")
+    assert place(fault_of(payload.id_token, {"idToken": "x", "type": "EMAID"})) == (PROPERTY, "type")
 
 
 def test_a_charging_profile_is_checked_to_the_bottom():
@@ -243,13 +244,13 @@ def test_a_charging_profile_is_checked_to_the_bottom():
             }]},
         }],
     }
-    assert types.charging_profile(profile) is None
+    assert charging_profile(profile) is None
     entry = profile["chargingSchedule"][0]["salesTariff"]["salesTariffEntry"][0]
     entry["consumptionCost"][0]["cost"][0]["amount"] = "5"
-    assert place(types.charging_profile(profile)) == (
+    assert place(charging_profile(profile)) == (
         TYPE, "chargingSchedule[0].salesTariff.salesTariffEntry[0].consumptionCost[0].cost[0].amount")
     entry["ePriceLevel"] = -1
-    assert place(types.charging_profile(profile)) == (
+    assert place(charging_profile(profile)) == (
         PROPERTY, "chargingSchedule[0].salesTariff.salesTariffEntry[0].ePriceLevel")
 
 
@@ -257,7 +258,7 @@ def test_a_deeply_nested_value_does_no_harm():
     value = []
     for _ in range(500):
         value = [value]
-    for rule in (integer, 5, [[integer]], types.id_token, types.charging_profile):
+    for rule in (integer, 5, [[integer]], payload.id_token, charging_profile):
         assert fault_of(rule, value) is not None
     assert fault_of((), {"customData": {"vendorId": "x", "deep": value}}) is None
 
@@ -269,8 +270,8 @@ def test_checking_leaves_nothing_behind():
 
     def check_all():
         for _ in range(20):
-            assert fault_of(types.id_token, token) is None
-            assert fault_of(types.id_token, wrong) is not None
+            assert fault_of(payload.id_token, token) is None
+            assert fault_of(payload.id_token, wrong) is not None
             assert fault_of("Central eMAID", "\u2603") is not None and date_time(moment) is not None
             assert fault_of((), {"\u2604": 1}) is not None
 

@@ -8,8 +8,8 @@ from holdfast import outbox
 from holdfast.authorization import ASK, CLAIM, CLOSED, verdict
 from holdfast.blocks import transactions
 from holdfast.blocks.reservation import consume, token_of
-from holdfast.blocks.types import id_token_info
 from holdfast.log import masked
+from holdfast.payload import id_token_info
 from holdfast.reservations import same_token
 from holdfast.transactions import Authorization
 

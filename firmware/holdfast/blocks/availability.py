@@ -4,8 +4,7 @@ Statuses are compared with what was last told, once after each event, so every c
 """
 
 from holdfast import outbox
-from holdfast.blocks.types import evse
-from holdfast.payload import date_time
+from holdfast.payload import date_time, evse
 
 RECORD = "availability"
 

@@ -1,7 +1,7 @@
 """The rule for ChargingProfileType, down to the sales tariff inside its schedules (Part 2, section K).
 
 Apart from the other types because it is the largest of them and most stations never see one:
-`holdfast.blocks.types.charging_profile` loads it when the first profile arrives.
+`charging_profile` in remote_control.py loads it when the first profile arrives.
 """
 
 from holdfast.payload import date_time, integer, integer_between, number

@@ -2,7 +2,6 @@
 
 from holdfast import __version__, outbox
 from holdfast.blocks import availability, transactions
-from holdfast.blocks.types import status_info
 from holdfast.payload import date_time, integer
 
 # How long to wait before the next BootNotification where the CSMS names no interval, or does not answer (B02.FR.08).
@@ -79,6 +78,6 @@ RESPONSES = (
         "currentTime", date_time,
         "interval", integer,
         "status", "Accepted Pending Rejected",
-        "statusInfo?", status_info,
+        "statusInfo?", ("reasonCode", 20, "additionalInfo?", 512),
     )),
 )

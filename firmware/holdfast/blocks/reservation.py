@@ -5,8 +5,7 @@ still undo. The policy is in holdfast/reservations.py.
 """
 
 from holdfast import clock, log, outbox
-from holdfast.blocks.types import id_token
-from holdfast.payload import date_time, integer, integer_between
+from holdfast.payload import date_time, id_token, integer, integer_between
 from holdfast.reservations import CONNECTOR_TYPES, Reservation, from_record
 
 # Ids have no minimum in the 2.0.1 schemas; 2.1 made it 0, and so does this station.

@@ -5,9 +5,8 @@ runs, which a power cut ends. Flash that refuses stops neither the driver nor th
 """
 
 from holdfast import outbox, transactions
-from holdfast.blocks.types import id_token_info, message_content
 from holdfast.clock import rfc3339
-from holdfast.payload import integer, number
+from holdfast.payload import id_token_info, integer, message_content, number
 
 EVENTS = "event-"  # and a number, in the order they happened
 RUNNING = "transaction-"  # and the EVSE

@@ -1,7 +1,7 @@
 """Block B on the wire, the device model: GetVariables and SetVariables. The table is holdfast/device_model.py."""
 
-from holdfast.blocks.types import evse
 from holdfast.device_model import fault, has_component, row
+from holdfast.payload import evse
 from holdfast.rpc import CallError
 
 RECORDS = "variable-"

@@ -4,8 +4,7 @@ Nothing is kept over a restart, as a real station would find its cables by looki
 what they were told, in `closed`.
 """
 
-from holdfast.blocks.types import id_token
-from holdfast.payload import fault_of
+from holdfast.payload import fault_of, id_token
 
 
 class Hardware:
