@@ -7,6 +7,7 @@ New files are written under another name first and then renamed, so parallel tes
 """
 
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -141,6 +142,7 @@ def romfs_partition(*slots, size=ROMFS_SIZE):
     return content.ljust(size, b"\xff")
 
 
+@functools.cache
 def _constants_marked(source):
     """`source` (bytes) with `_MOST = 8` as `_MOST = const((8))`: to MicroPython's compiler it is no constant before.
 
@@ -221,9 +223,7 @@ def _geometry():
 
 
 def _context(content):
-    context = littlefs.UserContext(len(content))
-    context.buffer = bytearray(content)
-    return context
+    return littlefs.UserContext(buffer=bytearray(content))
 
 
 @contextmanager

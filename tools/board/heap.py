@@ -22,8 +22,11 @@ def hold_back(size):
     if surplus < 0:
         raise MemoryError
     _held.append([None] * (surplus // _CHUNK))
-    count = 0
-    # From the first free place on, so that what remains is in one piece.
+    # From the first free place on, so that what remains is in one piece. To count what is free takes as long as a
+    # collection, so it is counted again for the last few only.
+    count = max(0, (host.mem_free() - _size) // _CHUNK - 8)
+    for index in range(count):
+        _held[0][index] = bytearray(_CHUNK - 32)
     while host.mem_free() - _size > _CHUNK:
         _held[0][count] = bytearray(_CHUNK - 32)
         count += 1
