@@ -48,7 +48,7 @@ def test_the_link_waits_for_wifi_and_comes_back_with_it(make_board):
     async def situation():
         async with Csms() as csms:
             files = image.charger_files(csms.url, "HOLDFAST-1", network=WIFI, variables=QUICK)
-            board = make_board(files, size=512 * 4096)
+            board = make_board(files, size=512 * 4096, speed=5)
             await board.apower_on()
             await board.aread_until("warning Wi-Fi home: no such network in reach, trying again")
             assert "link: waiting" in await board.acommand("status")
@@ -66,7 +66,7 @@ def test_the_network_that_is_back_ends_the_pause_between_two_attempts(make_board
         async with Csms() as csms:
             patient = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "600"}
             files = image.charger_files(csms.url, "HOLDFAST-1", network=WIFI, variables=patient)
-            board = make_board(files, size=512 * 4096)
+            board = make_board(files, size=512 * 4096, speed=5)
             board.surround(home="secret-word")
             await board.apower_on()
             link = await csms.station(10)
@@ -96,7 +96,7 @@ def start_with_time_server(make_board, server, **integers):
     """A board that has such a time server, and in NVS these integers."""
     network = WIFI | {"time_server": server.name}
     files = image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1", network=network, variables=QUICK)
-    board = make_board(files, size=512 * 4096)
+    board = make_board(files, size=512 * 4096, speed=4)
     set_nvs(board.image, **integers)
     board.surround(home="secret-word")
     board.power_on()

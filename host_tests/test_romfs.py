@@ -314,7 +314,7 @@ def real(make_board, **broken):
         name = "lib/holdfast/%s.mpy" % module
         files[name] = image.compile_mpy(source, "holdfast/%s.py" % module)
     config = image.charger_files(NOWHERE, "HOLDFAST-1")["config.json"]
-    return make_board({"config.json": config}, 512 * 4096, romfs=image.romfs(files), frozen=frozen)
+    return make_board({"config.json": config}, 512 * 4096, romfs=image.romfs(files), frozen=frozen, speed=10)
 
 
 def runs_from(board):

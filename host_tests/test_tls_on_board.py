@@ -30,7 +30,7 @@ class Place:
         self.path = directory / "flash.img"
 
     @contextlib.asynccontextmanager
-    async def board(self, known_time=None, boot="", **config):
+    async def board(self, known_time=None, boot="", speed=1, **config):
         client = pki().client("HOLDFAST-1")
         files = image.charger_files(self.csms.url, "HOLDFAST-1", **{
             "password": OLD, "ca_certificate": "/ca.pem", "variables": QUICK, **config})
@@ -39,7 +39,7 @@ class Place:
         image.build_image(self.path, files, 512 * 1024)
         if known_time:
             set_nvs(self.path, minutes=int(known_time) // 60)
-        with VirtualBoard(self.path, micropython=clocked_micropython(self.directory)) as board:
+        with VirtualBoard(self.path, micropython=clocked_micropython(self.directory), speed=speed) as board:
             try:
                 await board.apower_on()
                 yield board
@@ -108,7 +108,7 @@ def test_the_time_is_known_for_wss_after_years_of_ws(place):
 
     async def situation(here):
         async with Csms(password=OLD) as csms:
-            async with here.board() as board:
+            async with here.board(speed=5) as board:
                 await board.apower_cut()
                 insecure = image.make_config(csms.url, "HOLDFAST-1", password=OLD)
                 image.update_image(here.path, {"config.json": json.dumps(insecure)})
@@ -116,7 +116,7 @@ def test_the_time_is_known_for_wss_after_years_of_ws(place):
                 await (await csms.station()).registered()
                 await until(lambda: {"minutes", "mark0"} <= set(nvs(here.path)))
                 written = os.stat(f"{here.path}.nvs").st_mtime_ns
-                await asyncio.sleep(1)
+                await asyncio.sleep(1 / 5)
                 assert os.stat(f"{here.path}.nvs").st_mtime_ns == written  # once a day is enough
                 await board.apower_cut()
                 secure = image.make_config(here.csms.url, "HOLDFAST-1", password=OLD, ca_certificate="/ca.pem")
@@ -142,7 +142,7 @@ def test_a_time_that_was_wrong_is_mended_by_the_csms_itself(place):
 @pytest.mark.parametrize("hours", [-20, 20])
 def test_the_clock_of_the_board_follows_what_the_csms_says(place, hours):
     async def situation(here):
-        async with here.board(known_time=time.time() + hours * HOUR) as board:
+        async with here.board(known_time=time.time() + hours * HOUR, speed=5) as board:
             link = await here.registered()
             link.drop()
             await here.csms.station()  # the second handshake goes by what the CSMS said
@@ -170,7 +170,7 @@ def test_a_handshake_that_stops_everything_for_seconds_is_no_reason_for_the_watc
     """A whole handshake takes 1.2 s on an ESP32; here it is 8 s, in two steps, and the watchdog as short as can be."""
 
     async def situation(here):
-        async with here.board(known_time=time.time(), boot=SLOW_CHIP, watchdog=10) as board:
+        async with here.board(known_time=time.time(), boot=SLOW_CHIP, speed=2, watchdog=10) as board:
             await here.csms.station(20)
             assert "Watchdog" not in board.transcript
             line = [line for line in await board.acommand("memory") if line.startswith("TLS handshake")][0]
@@ -184,7 +184,7 @@ def test_a_csms_with_a_wrong_certificate_is_told_of_once_when_the_right_one_is_b
     """TC_A_05: A00.FR.309 and following, A04.FR.02."""
 
     async def situation(here):
-        async with here.board(known_time=time.time()) as board:
+        async with here.board(known_time=time.time(), speed=5) as board:
             await here.registered()
             good = here.csms.tls
             await here.csms.stop()

@@ -52,10 +52,10 @@ def codes(text):
     return {name: value for name, _, value in lines if name in ("Wi-Fi", "Wi-Fi key", "password")}
 
 
-def started(make_board, boot="", **overrides):
+def started(make_board, boot="", speed=1, **overrides):
     files = image.charger_files(NOWHERE, "HOLDFAST-1", **overrides)
     files["boot.py"] += boot.encode()
-    board = make_board(files, size=2 * SIZE * 4)
+    board = make_board(files, size=2 * SIZE * 4, speed=speed)
     board.power_on()
     board.read_until("next attempt")
     return board
@@ -248,7 +248,7 @@ def test_a_long_press_switches_it_on(make_board):
 
 def test_safe_mode_has_the_page(make_board):
     crash = "\nimport holdfast.station\nholdfast.station.Station.__init__ = None\n"
-    board = make_board({**image.charger_files(NOWHERE, "A"), "boot.py": crash}, size=512 * 4096)
+    board = make_board({**image.charger_files(NOWHERE, "A"), "boot.py": crash}, size=512 * 4096, speed=10)
     board.power_on()
     board.read_until("no station: safe mode", 20)
     shown = codes(board.read_until("without use"))
@@ -304,13 +304,13 @@ def test_the_password_is_kept_nowhere(make_board, tmp_path):
 
 
 def test_new_codes_end_the_old_ones(make_board):
-    board = started(make_board)
+    board = started(make_board, speed=5)
     old = switched_on(board)["password"]
     new = codes("\n".join(board.command("web password")))["password"]
     assert not is_on(board)
     board.command("web on")
     assert Visitor(board).login(old) == 403
-    time.sleep(1.1)
+    time.sleep(1.1 / 5)
     assert Visitor(board).login(new) == 200
 
 

@@ -46,6 +46,8 @@ class VirtualBoard(Console):
 
     `image`: the flash image, an existing file (tools.image makes one). `seed` decides how operations are torn.
     `program_us` and `erase_us` make flash operations last as long as on hardware, so that a power cut can hit one.
+    `speed`: everything that the board waits for by its ticks takes so many times less, and its watchdog bites so much
+    earlier; its clock tells the time as ever.
     `listener(data)` is called with all console output, in the board's thread.
 
     `romfs`: the board has a partition for agents whose code is used in place, in the file beside the image; at first
@@ -55,7 +57,7 @@ class VirtualBoard(Console):
 
     def __init__(
         self, image, micropython=None, heap="2M", seed=None, program_us=0, erase_us=0, unique_id=None, listener=None,
-        romfs=None, frozen=b"",
+        romfs=None, frozen=b"", speed=1,
     ):  # fmt: skip
         super().__init__(self._post_typed, listener)
         self.image = os.path.abspath(image)
@@ -65,7 +67,8 @@ class VirtualBoard(Console):
         self.unique_id = unique_id or b"\x02" + hashlib.sha256(self.image.encode()).digest()[:5]
         self.last_cut = None
         self.crashes = []  # signal numbers that ended the interpreter unasked
-        self._times = (program_us, erase_us)
+        self._speed = speed
+        self._times = (program_us, erase_us, speed)
 
         self._directory = tempfile.mkdtemp(prefix="holdfast-board-")
         try:
@@ -333,7 +336,7 @@ class VirtualBoard(Console):
         for index, request in enumerate(requests.decode()):
             if request == "D":  # machine.WDT was made; the seconds follow
                 if not self._watchdog:
-                    self._watchdog = [int(requests[index + 1:].split(b";")[0]), None]
+                    self._watchdog = [int(requests[index + 1:].split(b";")[0]) / self._speed, None]
                 self._feed()
             elif request == "F":
                 self._feed()

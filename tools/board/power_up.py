@@ -22,7 +22,7 @@ import vfs
 
 def run(main_globals):
     """Power up, as the arguments in sys.argv say; returns when it is the REPL's turn."""
-    image, directory, supervisor_fd, mode, cause, unique_id, program_us, erase_us, *in_place = sys.argv[1:]
+    image, directory, supervisor_fd, mode, cause, unique_id, program_us, erase_us, speed, *in_place = sys.argv[1:]
     romfs, frozen, heap_size = in_place or ("", "", "")
     supervisor = open(int(supervisor_fd), "r+b")
     device = nor.Nor(image, directory, supervisor, int(program_us), int(erase_us), romfs)
@@ -43,6 +43,8 @@ def run(main_globals):
     for module in (machine, esp32, network):
         sys.modules[module.__name__] = module
     sys.modules["time"] = rtc
+    if speed != "1":
+        rtc.hurry(int(speed))
     sys.modules["socket"] = ports
     for name in ("heap", "power_up", "nor", "ports", "rom", "rtc"):
         sys.modules.pop(name, None)
