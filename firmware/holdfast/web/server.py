@@ -61,10 +61,14 @@ class _Connection:
 
 
 class Web:
-    """The page, on. `minutes` without use until it goes off, 0: never. Raises OSError; ImportError without Wi-Fi."""
+    """The page, on. `minutes` without use until it goes off, 0: never. Raises OSError; ImportError without Wi-Fi.
 
-    def __init__(self, agent, codes, minutes):
+    `lines`: the codes, if they were made now, because there were none or because they are to be `fresh`.
+    """
+
+    def __init__(self, agent, fresh, minutes):
         self.minutes = minutes
+        self.lines = []
         self._over = False
         self.log = agent.log
         self.random = os.urandom
@@ -77,6 +81,14 @@ class Web:
         try:
             # Most methods want an active interface (library/network.WLAN); nobody listens before the key is set.
             point.active(True)
+            codes = board.blob("web_codes")  # the Wi-Fi key, then what is kept of the password
+            fresh = fresh or len(codes) != 60
+            if fresh:
+                # Only now: without its radio an ESP32 draws numbers that can be foretold (docs.espressif.com, "Random
+                # Number Generation").
+                key, password = new_code(os.urandom(12)), new_code(os.urandom(12))
+                codes = key.encode() + hashed(password, os.urandom(16))
+                self.lines = ["Wi-Fi: " + name(), "Wi-Fi key: " + key, "password: " + password]
             point.config(ssid=name(), security=network.AUTH_WPA2_PSK, key=codes[:12].decode(), max_clients=_CONNECTIONS)
             self.address = point.ifconfig()[0]
             self._bind(53, socket.SOCK_DGRAM)
@@ -84,6 +96,8 @@ class Web:
             self._sockets[1].listen(_CONNECTIONS)
             self._octets = bytes(map(int, self.address.split(".")))
             self._site = Site(agent.now(), self, codes[12:])
+            if fresh:
+                board.blob("web_codes", codes)  # last: whoever is told that it failed is not shown them
         except (OSError, MemoryError):
             self.close()
             raise
@@ -111,13 +125,14 @@ class Web:
             found = answer(query, self._octets)
             if found:
                 self._sockets[0].sendto(found, sender)
-        except OSError:
-            pass  # nobody asks, or nobody is there any more
+        except (OSError, MemoryError):
+            pass  # nobody asks, or nobody is there any more; or there is no room now, which will pass
         try:
-            if len(self._open) < _CONNECTIONS and now >= self._due:
+            # None any more once it is to go off: whoever knocks all the time would keep it on.
+            if len(self._open) < _CONNECTIONS and now >= self._due and not self._site.wish:
                 self._open.append(_Connection(self._sockets[1].accept()[0], now))
                 self._due = now + _PACE
-        except OSError:
+        except (OSError, MemoryError):
             pass  # nobody comes
         for connection in self._open[:]:
             if not connection.step(now, self._site):
@@ -218,22 +233,18 @@ def switch(agent, how, minutes=None):
         agent.web.close()
     if how == "off":
         return []
-    codes = board.blob("web_codes")  # the Wi-Fi key, then what is kept of the password
     lines = []
-    if how != "on" or len(codes) != 60:
-        key, password = new_code(os.urandom(12)), new_code(os.urandom(12))
-        codes = key.encode() + hashed(password, os.urandom(16))
-        board.blob("web_codes", codes)
-        lines = ["Wi-Fi: " + name(), "Wi-Fi key: " + key, "password: " + password]
-    if how == "password":
-        return lines
     if agent.web:
         agent.web.minutes = minutes
     else:
         try:
-            agent.web = Web(agent, codes, minutes)
+            agent.web = web = Web(agent, how != "on", minutes)
         except OSError as error:
             raise ValueError("no access point: %s" % error)
-        asyncio.create_task(agent.web.run())
+        lines = web.lines
+        if how != "on":
+            web.close()
+            return lines
+        asyncio.create_task(web.run())
     return lines + ["web page: http://%s/ in Wi-Fi %s, %s" % (
         agent.web.address, name(), "off after %d minutes without use" % minutes if minutes else "not off by itself")]
