@@ -208,6 +208,7 @@ def test_a_board_without_an_agent_is_told(make_board):
     ({"network": {"wifi": {"ssid": "home", "password": "short"}}}, "network.wifi.password: "),
     ({"network": {"ethernet": {"mdc": 23}}}, "network.ethernet.mdio: missing"),
     ({"hardware": "iec61851", "pins": [{}, {}]}, "pins[0]."),
+    ({"network": {"wifi": {"ssid": "home"}, "time_server": "pool.ntp.org:ntp"}}, "network.time_server: not a host, or"),
     ({"variables": {"No.Such": "1"}}, "variables.No.Such: "),
     ({"csms_url": "wss://csms.example/"}, "ca_certificate: missing for security profile 2"),
     ({"csms_url": "wss://csms.example/", "ca_certificate": "no.pem"}, "no.pem: No such file"),
@@ -280,6 +281,12 @@ def test_a_csms_that_cannot_be_reached_from_the_desk_is_no_reason_to_stop(desk):
     assert len(found) == 1 and "can not be reached from here" in found[0]
 
 
+def test_a_url_without_the_name_of_a_host_is_no_reason_to_stop_either(desk):
+    """Nobody can ask for such a name: no label between two dots."""
+    found = provision.doubts(Site(site("wss://csms..example/", ca_certificate="ca.pem"), desk), Board())
+    assert len(found) == 1 and "can not be reached from here" in found[0]
+
+
 def test_a_board_that_was_another_station_is_a_doubt():
     assert provision.doubts(Site(site()), Board({"station_id": "HOLDFAST-1"})) == []
     assert "this was HOLDFAST-0" in provision.doubts(Site(site()), Board({"station_id": "HOLDFAST-0"}))[0]
@@ -297,6 +304,14 @@ def test_a_password_that_the_board_has_may_be_left_out_unless_it_was_for_somebod
     assert "password" not in nvs(board) and "password2" not in nvs(board)
 
 
+def test_the_longest_password_in_any_script_is_found_again(make_board):
+    board = at_repl(make_board())
+    longest = "\U0001f512" * 64
+    put(board, site(password=longest))
+    put(board, site(password=None, model="Two"))
+    assert nvs(board)["password"][8:] == longest.encode()
+
+
 def test_a_new_password_replaces_one_that_the_csms_has_set_since(make_board):
     board = at_repl(make_board({provision.CHANGED_PASSWORD.lstrip("/"): b"x", "records/reservation-1": b"y"}))
     put(board, site())
@@ -311,6 +326,16 @@ def test_a_password_that_the_csms_has_set_is_not_for_another_csms_and_stays_for_
     assert record in image.read_image(board.image)
     put(board, site("ws://other.example/", password=None))
     assert record not in image.read_image(board.image)
+
+
+def test_the_name_of_a_wifi_is_the_same_on_the_desk_and_on_the_board(make_board):
+    """A phone's may have any; and its password is only for a Wi-Fi of that name."""
+    board = at_repl(make_board())
+    put(board, site(network={"wifi": {"ssid": "\U0001f50c caf\u00e9", "password": KEY}}))
+    with Repl(board.port) as repl:
+        name = repl.value("__import__('json').load(open('/config.json', 'rb'))['network']['wifi']['ssid'].encode()")
+    assert name == "\U0001f50c caf\u00e9".encode()
+    assert nvs(board)["wifi_password"] == bound(name.decode()) + KEY.encode()
 
 
 def test_without_nvs_the_passwords_and_the_key_are_in_files(make_board, desk):

@@ -155,7 +155,7 @@ def look(repl):
 try:
     import esp32
     for key in %r:
-        found = bytearray(80)
+        found = bytearray(264)  # as board.blob has it
         try:
             esp32.NVS('holdfast').get_blob(key, found)
             print(key, binascii.hexlify(found[:8]).decode())
@@ -192,7 +192,8 @@ def write(repl, site, board):
         for key, content in site.secrets.items():
             lines.append("n.set_blob(%r, binascii.a2b_base64(%r))" % (key, base64.b64encode(content).decode()))
         repl.run("\n".join(lines + ["n.commit()"]))
-    repl.replace("/config.json", json.dumps(site.values).encode())
+    # In UTF-8: a character beyond the first plane, escaped as two, would be two to MicroPython, in the name of a Wi-Fi.
+    repl.replace("/config.json", json.dumps(site.values, ensure_ascii=False).encode())
     # That one is good for no other CSMS, and not beside a new one.
     outdated = "password" in site.given or site.values["csms_url"] != board.values.get("csms_url")
     if outdated and repl.exists("/records") and repl.exists(CHANGED_PASSWORD):
@@ -258,9 +259,9 @@ def doubts(site, board):
             reason = seen_from_here(host, port, authority)
             if reason:
                 found.append("a station will refuse the CSMS, seen from here: %s" % reason)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # no name of a host at all is the second
             found.append("the CSMS can not be reached from here, so its certificate was not looked at: %s"
-                         % (error.strerror or error))
+                         % (getattr(error, "strerror", None) or error))
     return found
 
 

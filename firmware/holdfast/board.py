@@ -174,8 +174,11 @@ def hold():
         _timer.init(period=1000, mode=machine.Timer.PERIODIC, callback=feed)
 
 
-def blob(key, content=None, most=72):
-    """The bytes of a key in NVS, b"" where there are none, or more than `most`; with `content`: put them there."""
+def blob(key, content=None, most=264):
+    """The bytes of a key in NVS, b"" where there are none, or more than `most`; with `content`: put them there.
+
+    `most` is enough for a password, of 64 characters of 4 bytes, and the 8 that say whom it is for.
+    """
     found = bytearray(most)
     try:
         nvs = esp32.NVS("holdfast")

@@ -42,7 +42,9 @@ def _csms_url(value):
 def _network(value):
     from holdfast.network import check  # late: only who configures it needs it
 
-    return check(value)
+    # A time server is what a URL has before its path: with a port that is no number nobody would ever be asked.
+    return check(value) or _csms_url("ws://" + (value.get("time_server") or "x")) and (
+        payload.PROPERTY, "time_server", "not a host, or host:port")
 
 
 def _variables(value):

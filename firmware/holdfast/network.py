@@ -28,7 +28,7 @@ def _ssid(value):
 
 
 def _key(value):
-    if type(value) is not str or not 8 <= len(value) <= 63:
+    if type(value) is not str or not 8 <= len(value.encode()) <= 63:
         return (PROPERTY, "", "not a WPA password of 8 to 63 characters")
 
 

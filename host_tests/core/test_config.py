@@ -110,6 +110,17 @@ def test_the_message_limit_is_an_integer_within_bounds():
         assert config.load(json.dumps(good(message_limit=right))).message_limit == right
 
 
+def test_a_time_server_is_a_host_perhaps_with_a_port():
+    """With a port that is no number the task of the link would fail whenever it asks, and never connect."""
+    wifi = {"ssid": "home"}
+    for wrong in ("pool.ntp.org:ntp", "a:b:c", ":123", "host:0", "host:65536", "ho st", "user@host"):
+        told = refusal(good(network={"wifi": wifi, "time_server": wrong}))
+        assert told == "network.time_server: not a host, or host:port", wrong
+    assert refusal(good(network={"wifi": wifi, "time_server": 7})) == "network.time_server: not a string"
+    for right in ("pool.ntp.org", "10.0.0.1:123", ""):
+        config.load(json.dumps(good(network={"wifi": wifi, "time_server": right})))
+
+
 def test_unknown_hardware_is_refused_with_what_there_is():
     assert refusal(good(hardware="gpio")) == "hardware: not one of: simulated iec61851"
 

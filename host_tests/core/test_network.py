@@ -169,7 +169,10 @@ def test_what_config_json_may_say_of_the_network():
     for bad, field in (
             ({}, ""), ({"wifi": {"ssid": "a"}, "ethernet": LAN["ethernet"]}, ""), ({"wifi": {}}, "wifi.ssid"),
             ({"wifi": {"ssid": "a", "password": "short"}}, "wifi.password"), ({"wifi": {"ssid": ""}}, "wifi.ssid"),
-            ({"wifi": {"ssid": "x" * 33}}, "wifi.ssid"), ({"ethernet": {"mdc": 23}}, "ethernet.mdio"),
+            ({"wifi": {"ssid": "x" * 33}}, "wifi.ssid"), ({"wifi": {"ssid": "\u00e4" * 17}}, "wifi.ssid"),
+            ({"wifi": {"ssid": "a", "password": "\u00e4" * 32}}, "wifi.password"),  # 63 octets, says 802.11
+            ({"wifi": {"ssid": "a", "password": 12345678}}, "wifi.password"),
+            ({"ethernet": {"mdc": 23}}, "ethernet.mdio"),
             ({"ethernet": {"mdc": 23, "mdio": 18, "phy_type": "W5500", "phy_addr": 0}}, "ethernet.phy_type"),
             ("wifi", "")):
         fault = check(bad)
