@@ -87,6 +87,12 @@ def test_a_password_stays_on_the_board(make_board, archive):
     assert image.read_image(board.image)[SECRET] == password[records.SECRET]
 
 
+def test_a_password_that_was_damaged_stays_on_the_board_too(make_board):
+    board = at_repl(make_board(files({**OLD, records.SECRET + ".bad": b"a-password-of-which-one-bit-is-wrong"})))
+    with Repl(board.port) as repl:
+        assert records.fetch(repl) == OLD
+
+
 def spoilt(archive, change):
     """The archive with a change: `change({name in the zip: content})`."""
     with zipfile.ZipFile(archive) as old:
