@@ -4,10 +4,13 @@ import asyncio
 import base64
 import contextlib
 import re
+import socket
 import ssl
+import struct
+import subprocess
 
 import pytest
-from link_peers import PASSWORD, Server, in_loop, running
+from link_peers import FIRMWARE, MICROPYTHON, PASSWORD, Server, in_loop, running
 from tls_peers import HOST, WRONG, answering, client_hello, pki, right, stranger, tls_server
 
 from tools.pki import EXPIRED, Pki, server_context
@@ -310,6 +313,46 @@ async def test_a_server_that_says_nothing_after_the_tls_handshake_has_nothing_ag
         await harness.see("next attempt")
         assert not [line for line in harness.lines if line.startswith("event")]
     server.close()
+
+
+@pytest.mark.parametrize("settings", [{}, CLIENT])
+def test_a_csms_that_hangs_up_on_the_request_has_nothing_against_our_certificate(settings):
+    """A proxy in front of a CSMS that is down: good with TLS, and then a reset."""
+
+    async def reset(reader, writer):
+        await reader.read(1)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def situation():
+        context = right(client_root=pki().root) if settings else right()
+        server = await asyncio.start_server(reset, HOST, 0, ssl=context)
+        async with secured(server.sockets[0].getsockname()[1], **settings) as harness:
+            for _ in range(2):
+                assert "certificate" not in await harness.see("^log .* (cannot connect|connection refused): ")
+            assert not [line for line in harness.lines if line.startswith("event")]
+        server.close()
+
+    asyncio.run(situation())
+
+
+@pytest.mark.parametrize("error", [
+    "OSError(12)", "OSError(-0x2880, 'MBEDTLS_ERR_X509_ALLOC_FAILED')", "OSError(16)",
+    "MemoryError('memory allocation failed, allocating 4096 bytes')",
+])
+def test_memory_that_is_too_small_for_tls_is_told_as_such(error):
+    """As MicroPython raises them (extmod/modtls_mbedtls.c): -16, MPI_ALLOC_FAILED, comes as an errno."""
+    program = f"""
+import asyncio, json, sys
+sys.path.insert(0, {str(FIRMWARE)!r})
+from holdfast import config, tls
+settings = {{"station_id": "A", "csms_url": "wss://csms.example", "ca_certificate": "ca.pem", "password": "x" * 20,
+             "evses": [{{"connectors": ["cType2"]}}]}}
+attempt = tls.Handshake(config.load(json.dumps(settings)), None, False)
+print(asyncio.run(attempt.explain({error})))
+"""
+    done = subprocess.run([MICROPYTHON, "-c", program], capture_output=True, text=True, timeout=20)
+    assert done.stdout == "('not enough memory for TLS', 'MemoryExhaustion')\n", done.stderr
 
 
 @in_loop

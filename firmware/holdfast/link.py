@@ -181,6 +181,7 @@ class Link:
         self._error = None
         self.state = "connecting"
         self._until(_PATIENCE, "no answer to the handshake")
+        self.poke()  # and what is left to write is the request, until the handshake is over
         gc.collect()  # before TLS takes its memory from where the heap would grow to
         try:
             if self.prepare:
@@ -190,7 +191,6 @@ class Link:
                 tls = self._tls()
             self._stream = await open_stream(self.config.csms_url, tls and tls.context)
             self._ws = self._handshake()
-            self.poke()
             writer = asyncio.create_task(self._write())
             chunk = memoryview(self._chunk)
             while True:
@@ -226,7 +226,7 @@ class Link:
             if was_open:
                 self.station.link_down(self.now())
                 self.changed()
-        if error and tls:
+        if error and tls and not self._idle.is_set():  # a CSMS that hangs up later has nothing against a certificate
             words, event = await tls.explain(error)  # which takes some seconds at most
             if event:
                 self.station.security_event(self.now(), event, words)

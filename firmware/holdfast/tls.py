@@ -125,7 +125,8 @@ class Handshake:
             return "the CSMS's certificate %s; by this clock it is %s" % (complaint, today), "InvalidCsmsCertificate"
         if number in (-0x6E80, -0x7200, -0x7300):  # BAD_PROTOCOL_VERSION, INVALID_RECORD, DECODE_ERROR
             return _OLD
-        if number == 12:  # ENOMEM
+        # ENOMEM; Mbed TLS's MPI_ALLOC_FAILED, which comes as an errno; the others, and MicroPython's own, by name.
+        if number in (12, 16) or "alloc" in words.lower():
             return "not enough memory for TLS", "MemoryExhaustion"
         if self._certificates and (number == _ALERT or number in _HUNG_UP):
             # Its certificate was good; what comes then is that it judges ours.

@@ -211,7 +211,45 @@ def test_only_so_many_events_wait():
     desk.down()
     for number in range(20):
         refused(desk, "Event%d" % number, "")
-    assert len(desk.station.security_events) == 8
+    assert len(desk.station.security_events) == 11
+
+
+def test_no_event_keeps_another_one_out():
+    """A04.FR.02: whatever came before, a critical one is not lost."""
+    desk = Desk()
+    for _ in range(5):
+        desk.reboot(link=False)
+    others = ["FailedToAuthenticateAtCsms", "ReconfigurationOfSecurityParameters", "SettingSystemTime",
+              "MemoryExhaustion", "InvalidTLSVersion", "InvalidTLSCipherSuite", "InvalidCsmsCertificate"]
+    for name in others:
+        refused(desk, name, "")
+    desk.clear()
+    desk.up()
+    assert [name for name, _ in events(desk)] == ["StartupOfTheDevice"] * 4 + others
+    assert desk.records.names() == []
+
+
+def test_an_event_that_is_not_critical_costs_no_flash():
+    """A CSMS that refuses the password does so for days."""
+    desk = Desk()
+    desk.down()
+    before = desk.records.writes
+    refused(desk, "FailedToAuthenticateAtCsms", "HTTP 401")
+    desk.up()
+    assert ("FailedToAuthenticateAtCsms", "HTTP 401") in events(desk)
+    assert desk.records.writes == before
+
+
+def test_an_event_that_was_told_while_flash_refused_is_not_told_again_after_the_next_start():
+    desk = Desk()
+    desk.down()
+    refused(desk)
+    desk.records.fail_with = 5
+    desk.up()
+    assert len(events(desk)) == 2 and desk.records.names() != []
+    desk.records.fail_with = None
+    desk.wait(60)
+    assert desk.records.names() == []
 
 
 def test_a_record_that_is_too_short_is_set_aside_and_the_station_starts():

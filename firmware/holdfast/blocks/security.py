@@ -14,7 +14,7 @@ RECORDS = "security-"  # and the type of the event, for a start after a number; 
 # The critical ones that this station has (Part 2 appendix 2), starts apart.
 _CRITICAL = "InvalidCsmsCertificate InvalidTLSVersion InvalidTLSCipherSuite MemoryExhaustion SettingSystemTime"
 _STARTS = "StartupOfTheDevice ResetOrReboot"
-_MOST = 8  # events waiting at a time
+_MOST = 11  # events waiting at a time: none of those that this station has keeps another one out
 _MOST_STARTS = 4  # of them: then the oldest goes, or a board that starts all the time would leave no room for others
 
 
