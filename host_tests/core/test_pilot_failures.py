@@ -92,6 +92,18 @@ def test_a_failure_that_goes_on_is_reported_once_and_a_new_one_again():
     assert len([line for line in desk.lines if "EVSE 1 hardware: OSError" in line[1]]) == 2
 
 
+def test_a_failure_in_the_middle_of_another_fault_is_told_once_too():
+    desk = PilotDesk()
+    desk.charging()
+    desk.bench.trip(1)
+    desk.run(100)
+    assert desk.station.evses[0].fault == "GroundFault"
+    desk.bench.adcs[36].broken = True
+    desk.run(1000)
+    assert desk.station.evses[0].fault == "HardwareFailure"
+    assert len([line for line in desk.lines if "EVSE 1 hardware: OSError" in line[1]]) == 1
+
+
 def test_a_contactor_that_can_not_be_written_to_leaves_state_f():
     for command in ("open", "end", "fault"):
         desk = PilotDesk()
