@@ -20,8 +20,8 @@ PROTOCOL = ("station", "exchange", "rpc", "outbox", "payload", "clock", "websock
 EDGE = {
     "__init__": "nothing, it is the package", "agent": "tasks", "board": "the chip", "commands": "the console",
     "config": "a file", "config_rules": "the same file", "console": "the serial port", "crash": "a file",
-    "debug": "what a person asks the chip", "factory": "files to forget", "flash": "records", "keep": "NVS",
-    "link": "the connection", "network": "Wi-Fi and Ethernet", "resolver": "name and time servers",
+    "factory": "files to forget", "flash": "records", "keep": "NVS", "link": "the connection",
+    "network": "Wi-Fi and Ethernet", "resolver": "name and time servers",
     "tls": "certificates", "watchdog": "the watchdog", "hardware.__init__": "drivers",
     "hardware.simulated": "no hardware at all", "hardware.iec61851": "pins",
 }

@@ -37,7 +37,7 @@ GROUPS = (
     ("network and security", "holdfast.network holdfast.resolver holdfast.tls"),
     ("EVSE hardware", "holdfast.hardware.iec61851 holdfast.hardware.outlet holdfast.hardware.pilot"),
     ("web page", "holdfast.web."),
-    ("survival", "_boot holdfast.board holdfast.crash holdfast.debug holdfast.factory holdfast.keep holdfast.watchdog"),
+    ("survival", "_boot holdfast.board holdfast.crash holdfast.factory holdfast.keep holdfast.watchdog"),
 )
 
 TARGETS = (

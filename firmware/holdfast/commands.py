@@ -1,20 +1,59 @@
 """What can be said to the console: every command, its usage and its answer.
 
 Apart from console.py, which listens, because a station on its pole is hardly ever spoken to: this is imported with the
-first line that somebody types.
+first line that somebody types. At the end is what `trace` shows of OCPP's frames as they pass: no secrets.
 """
 
+import json
+import os
+
+from holdfast import board
 from holdfast.clock import rfc3339
 from holdfast.console import LINE
 from holdfast.log import LEVELS, masked, printable
-from holdfast.payload import fault_of, id_token
+from holdfast.payload import fault_of
+from holdfast.reservations import TOKEN_TYPES
 
+# What can be said, one command a line. `factory-reset` is what `_factory_reset` does, and so on. Words in small letters
+# stand for themselves, those in brackets may be missing.
+_USAGES = """help
+status
+reservations
+reserve EVSE|any TOKEN MINUTES [TYPE] [ID]
+cancel ID
+vars [Component[.Variable]]
+connect
+disconnect
+log [N|on|off|LEVEL]
+echo on|off|auto
+memory
+reboot
+factory-reset STATION-ID [keep]
+crash
+flash
+tasks
+trace on|off
+web on|off|password [MINUTES]"""
 _NUMBERS = ("EVSE", "EVSE|any", "CONNECTOR", "MINUTES", "ID", "N", "+SECONDS")
+_RULES = {"TOKEN": 36, "TYPE": TOKEN_TYPES}  # as in IdTokenType, see payload.py
+
+_YEAR = 31_557_600  # s
+_ENDURANCE = 100_000  # erases that a sector of NOR flash stands, as data sheets promise
+_ERASES = 20  # changes of a record on littlefs that it takes for one erase, as `make size` measures
+_FRAME = 1500  # characters of a frame shown
+# Fields of OCPP's messages that are nobody's business, beside tokens, passwords and URLs with a user in them: of
+# SetNetworkProfile the key of a VPN and the PIN of a SIM card, of CustomerInformation who the customer is.
+_SECRET = ("key", "simpin", "customeridentifier")
 
 
 def _value(name, word):
     """A word of a command as what its usage says it is."""
     name = name.strip("[]")
+    if name.islower() and word not in name.split("|"):
+        raise ValueError("not '%s'" % word)
+    fault = name in _RULES and fault_of(_RULES[name], word)
+    if fault:
+        raise ValueError("%s: %s" % (name, fault[2]))
     if name not in _NUMBERS or (word == "any" and "any" in name):
         return word
     try:
@@ -40,47 +79,29 @@ class Commands:
         words = line.split()
         if not words:
             return []
-        found = [command for command in self.commands() if command[0] == words[0]]
+        found = [command for command in self._commands() if command[0].split()[0] == words[0]]
         if not found:
             return ["error no command '%s'; usage: help" % words[0]]
-        name, usage, handler = found[0]
-        wanted = usage.split()
-        least = len([word for word in wanted if word[0] != "["])
+        usage, handler = found[0]
+        wanted = usage.split()[1:]
         given = words[1:]
         try:
-            if not least <= len(given) <= len(wanted):
-                raise ValueError("too few words" if len(given) < least else "too many words")
+            if len(given) < len(wanted) - usage.count(" ["):
+                raise ValueError("too few words")
+            if len(given) > len(wanted):
+                raise ValueError("too many words")
             result = handler(now, *[_value(wanted[i], given[i]) for i in range(len(given))])
         except ValueError as error:
-            return [("error %s; usage: %s %s" % (error, name, usage)).strip()]
+            return ["error %s; usage: %s" % (error, usage)]
         return result + ["ok"] if type(result) is list else ["ok " + result]
 
-    def commands(self):
-        """(name, usage, handler) of every command. A handler returns its output as a list, or a few words as a str."""
-        own = (
-            ("help", "", self._help),
-            ("status", "", self._status),
-            ("reservations", "", self._reservations),
-            ("reserve", "EVSE|any TOKEN MINUTES [TYPE] [ID]", self._reserve),
-            ("cancel", "ID", self._cancel),
-            ("vars", "[Component[.Variable]]", self._vars),
-            ("connect", "", self._connect),
-            ("disconnect", "", self._disconnect),
-            ("log", "[N|on|off|LEVEL]", self._log),
-            ("echo", "on|off|auto", self._echo),
-            ("memory", "", self._memory),
-            ("reboot", "", self._reboot),
-            ("factory-reset", "STATION-ID [keep]", self._factory_reset),
-            ("crash", "", lambda now: self._debug("crash", now)),
-            ("flash", "", lambda now: self._debug("flash", now)),
-            ("tasks", "", lambda now: self._debug("tasks", now)),
-            ("trace", "on|off", lambda now, how: self._debug("trace", now, how)),
-            ("web", "on|off|password [MINUTES]", lambda now, how, minutes=None: self.agent.page(how, minutes)),
-        )
+    def _commands(self):
+        # (usage, handler) of every command. A handler returns its output as a list, or a few words as a str.
+        found = [(usage, getattr(self, "_" + usage.split()[0].replace("-", "_"))) for usage in _USAGES.split("\n")]
         if self.agent.safe:
-            own += (("resume", "", self._resume),)
+            found.append(("resume", self._resume))
         hardware = self.agent.hardware
-        return own + hardware.commands() if hardware and hardware.simulated else own
+        return found + hardware.commands() if hardware and hardware.simulated else found
 
     def _station(self):
         if not self.agent.station:
@@ -88,7 +109,7 @@ class Commands:
         return self.agent.station
 
     def _help(self, now):
-        return [(name + " " + usage).strip() for name, usage, _ in self.commands()]
+        return [usage for usage, _ in self._commands()]
 
     def _status(self, now):
         agent = self.agent
@@ -139,9 +160,6 @@ class Commands:
         return lines
 
     def _reserve(self, now, evse_id, token, minutes, token_type="ISO14443", reservation_id=None):
-        fault = fault_of(id_token, {"idToken": token, "type": token_type})
-        if fault:
-            raise ValueError("%s: %s" % fault[1:])
         if not 1 <= minutes <= 525600 or not 0 <= (reservation_id or 0) <= 0x7FFFFFFF:
             raise ValueError("MINUTES or ID out of range")
         if evse_id == "any":
@@ -192,8 +210,6 @@ class Commands:
         return self.agent.log.last(_value("N", how))
 
     def _echo(self, now, how):
-        if how not in ("on", "off", "auto"):
-            raise ValueError("not '%s'" % how)
         self.console.echo = how
         return how
 
@@ -202,12 +218,53 @@ class Commands:
         lines = ["heap used: %d" % used, "heap free: %d" % free]
         if self.agent.link and self.agent.link.handshake:
             lines.append("TLS handshake, heap used before, at most, after: %d, %d, %d" % self.agent.link.handshake)
-        return lines + self._debug("memory", now)
+        least = largest = free = 0
+        regions = board.heaps()
+        for region in regions:
+            free += region[1]
+            largest = max(largest, region[2])
+            least += region[3]
+        if regions:
+            lines += ["IDF heap free: %d" % free, "IDF heap largest block: %d" % largest,
+                      "IDF heap least free: %d" % least]
+        return lines
 
-    def _debug(self, name, now, *words):
-        from holdfast.debug import execute  # late: on most days nobody asks
+    def _crash(self, now):
+        from holdfast.crash import PATH, read
 
-        return execute(self.agent, now, name, words)
+        return str(read(self.agent.root + PATH), "utf-8").split("\n")[:-1] or ["no crash reports"]
+
+    def _flash(self, now):
+        station = self._station()
+        _, size, blocks, free = os.statvfs(self.agent.root or "/")[:4]
+        lines = ["file system: %d of %d blocks of %d bytes free" % (free, blocks, size),
+                 "counted since: the start, %d s ago" % (now // 1000)]
+        changes = 0
+        for kind, count in sorted(station.records.changes.items()):
+            lines.append("records/%s*: %d changes" % (kind, count))
+            changes += count
+        if changes < _ERASES or now < 3_600_000:
+            return lines + ["estimate: none, too little was counted"]
+        # littlefs moves what is written often through all free blocks.
+        years = _ENDURANCE * free * _ERASES // changes * (now // 1000) // _YEAR
+        return lines + ["estimate: %d years at this rate, with %d erases a block" % (years, _ENDURANCE)]
+
+    def _tasks(self, now):
+        watchdog = self.agent.watchdog
+        lines = []
+        for task, due in sorted(watchdog.due.items()):
+            lines.append("%s: %s" % (task, "waiting" if due is None else "due in %d ms" % (due - now)))
+        feeding = "off" if watchdog.wdt is None else "%d s" % self.agent.config.watchdog
+        return lines + ["watchdog: " + feeding, "boots: %d" % board.boots, "crashes in a row: %d" % board.crashes]
+
+    def _trace(self, now, how):
+        self._station()
+        self.agent.link.trace = None if how == "off" else lambda direction, text: self.agent._show(
+            "# %s %s\n" % (direction, redacted(text)))
+        return how
+
+    def _web(self, now, how, minutes=None):
+        return self.agent.page(how, minutes)
 
     def _resume(self, now):
         self.agent.leave_safe_mode()
@@ -221,8 +278,39 @@ class Commands:
         config = self.agent.config
         if station_id != (config.station_id if config else "none"):
             raise ValueError("to confirm, repeat the station id (none, without a configuration)")
-        if how not in ("all", "keep"):
-            raise ValueError("not '%s'" % how)
         self.agent.erase = how
         self.agent.restart("LocalReset")
         return "erasing, then restarting"
+
+
+def redacted(text):
+    """A frame with tokens and passwords masked, and no longer than can be read. What cannot be looked at is not shown.
+
+    Never raises: who only watches must not disturb, whatever the CSMS sends.
+    """
+    try:
+        shown = json.dumps(_without_secrets(json.loads(text), ""))
+    except ValueError:
+        return "%d characters that are no JSON" % len(text)
+    except (MemoryError, RuntimeError):  # too large, or too deep
+        return "%d characters, too much to show" % len(text)
+    return shown if len(shown) <= _FRAME else shown[:_FRAME] + "..."
+
+
+def _without_secrets(value, key):
+    """`value` as it may be shown, if it is what `key` names."""
+    if type(value) is list:
+        return [_without_secrets(item, key) for item in value]
+    if type(value) is dict:
+        found = {}
+        for name in value:
+            # The value of a variable is as secret as the name of the variable.
+            alias = str(value.get("variable")) if name == "attributeValue" else name
+            found[name] = _without_secrets(value[name], alias)
+        return found
+    key = key.lower()
+    if type(value) is str and key.endswith("idtoken"):
+        return masked(value)
+    if "password" in key or key in _SECRET or type(value) is str and "://" in value and "@" in value:
+        return "***"
+    return value

@@ -171,7 +171,7 @@ class Station(Exchange):
 
     # --- hardware events; each returns a few words on what came of it
 
-    def plugged(self, now, evse_id, connector_id):
+    def plugged(self, now, evse_id, connector_id=1):
         """A cable connects a car to a connector."""
         evse = self._evse(evse_id)
         if evse.connector(connector_id) is None:
@@ -195,7 +195,7 @@ class Station(Exchange):
         self.settle(now)
         return "unplugged"
 
-    def presented(self, now, id_token, token_type, evse_id=None):
+    def presented(self, now, id_token, token_type="ISO14443", evse_id=None):
         """A token is presented, at an EVSE or at a reader that serves them all."""
         token = (id_token, token_type)
         evse = choose(self.site, self.reservations, token) if evse_id is None else self._evse(evse_id)
@@ -203,7 +203,7 @@ class Station(Exchange):
         self.settle(now)
         return words if evse is None else "EVSE %d: %s" % (evse.id, words)
 
-    def fault(self, now, evse_id, code):
+    def fault(self, now, evse_id, code="OtherError"):
         """The EVSE is not sound any more. `code` is the driver's own; some are ReasonEnumType."""
         evse = self._evse(evse_id)
         evse.fault = code

@@ -168,6 +168,21 @@ def test_reserve_refuses_what_could_not_have_come_from_the_csms():
     assert agent.station.reservations.held == []
 
 
+def test_a_token_that_ocpp_could_not_carry_is_refused_wherever_it_is_wanted():
+    agent = FakeAgent()
+    for start in ("swipe ", "reserve 1 "):
+        answer = give(agent, start + "x" * 37 + " 10")
+        assert answer[0].startswith("error TOKEN: longer than 36 characters; usage: " + start[:7]), answer
+    for line in ("swipe DEADBEEF42 Plastic", "reserve 1 DEADBEEF42 10 Plastic"):
+        assert give(agent, line)[0].startswith("error TYPE: not one of the allowed values; usage: "), line
+
+
+def test_words_that_stand_for_themselves_are_the_only_ones_taken():
+    agent = FakeAgent()
+    assert give(agent, "echo loud") == ["error not 'loud'; usage: echo on|off|auto"]
+    assert give(agent, "trace yes") == ["error not 'yes'; usage: trace on|off"]
+
+
 def test_reserve_needs_a_clock():
     answer = give(FakeAgent(boot=False), "reserve 1 TOKEN-1234 10")
     assert answer[0].startswith("error the clock is not set yet; usage: reserve ")

@@ -4,8 +4,6 @@ Nothing is kept over a restart, as a real station would find its cables by looki
 what they were told, in `closed`.
 """
 
-from holdfast.payload import fault_of, id_token
-
 
 class Hardware:
     """See hardware/__init__.py. `closed[evse_id - 1]`: is that contactor closed?"""
@@ -30,30 +28,18 @@ class Hardware:
         self.closed = [False for _ in self.closed]
 
     def commands(self):
-        """(name, usage, handler) for the console; a handler gets the time and the words that the usage names."""
+        """[(usage, handler)] for the console; a handler gets the time and the words that the usage names."""
         station = self._station
-        return (
-            ("plug", "EVSE [CONNECTOR]", self._plug),
-            ("unplug", "EVSE", station.unplugged),
-            ("swipe", "TOKEN [TYPE] [EVSE]", self._swipe),
-            ("fault", "EVSE [CODE]", self._fault),
-            ("clear", "EVSE", station.fault_cleared),
-            ("suspend", "EVSE", station.suspended),
-            ("resume", "EVSE", station.resumed),
-            ("time", "+SECONDS", self._time),
-        )
-
-    def _plug(self, now, evse_id, connector_id=1):
-        return self._station.plugged(now, evse_id, connector_id)
-
-    def _swipe(self, now, token, token_type="ISO14443", evse_id=None):
-        fault = fault_of(id_token, {"idToken": token, "type": token_type})
-        if fault:
-            raise ValueError("%s: %s" % fault[1:])
-        return self._station.presented(now, token, token_type, evse_id)
-
-    def _fault(self, now, evse_id, code="OtherError"):
-        return self._station.fault(now, evse_id, code)
+        return [
+            ("plug EVSE [CONNECTOR]", station.plugged),
+            ("unplug EVSE", station.unplugged),
+            ("swipe TOKEN [TYPE] [EVSE]", station.presented),
+            ("fault EVSE [CODE]", station.fault),
+            ("clear EVSE", station.fault_cleared),
+            ("suspend EVSE", station.suspended),
+            ("resume EVSE", station.resumed),
+            ("time +SECONDS", self._time),
+        ]
 
     def _time(self, now, seconds):
         if self._station.clock.utc(now) is None:

@@ -1,7 +1,7 @@
-"""Frames on the console: secrets masked, and everything else as it was."""
+"""Commands about the chip, and frames on the console: secrets masked, and everything else as it was."""
 
 from holdfast import board
-from holdfast.debug import execute, redacted
+from holdfast.commands import Commands, redacted
 
 
 def test_tokens_and_passwords_are_masked_wherever_they_are():
@@ -52,15 +52,26 @@ class FakeAgent:
     """What `memory` and `flash` look at."""
 
     root = "/"
-    config_error = None
+    config_error = hardware = link = None
+    safe = False
 
     class station:
         class records:
             changes = {"reservation": 400, "restart": 2}
 
 
+    def memory(self):
+        return 1000, 2000
+
+
+class FakeConsole:
+    agent = FakeAgent()
+
+
 def lines_of(name, now=0):
-    return execute(FakeAgent, now, name, ())
+    lines = Commands(FakeConsole).execute(name, now)
+    assert lines.pop() == "ok"
+    return lines
 
 
 def test_memory_adds_up_the_heaps_of_esp_idf():
@@ -69,8 +80,8 @@ def test_memory_adds_up_the_heaps_of_esp_idf():
     board.heaps = lambda: [(240, 0, 0, 0), (7288, 0, 0, 0), (16648, 4, 4, 4), (79912, 35712, 35512, 35108),
                            (15072, 15036, 15036, 15036), (113840, 0, 0, 0)]
     try:
-        assert lines_of("memory") == ["IDF heap free: 50752", "IDF heap largest block: 35512",
-                                      "IDF heap least free: 50148"]
+        assert lines_of("memory") == ["heap used: 1000", "heap free: 2000", "IDF heap free: 50752",
+                                      "IDF heap largest block: 35512", "IDF heap least free: 50148"]
     finally:
         board.heaps = heaps
 
