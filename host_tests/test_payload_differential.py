@@ -50,7 +50,7 @@ def subjects():
         block = importlib.import_module(f"holdfast.blocks.{module.name}")
         for action, rule, _ in getattr(block, "REQUESTS", ()):
             found.append(Subject(f"{action}Request", rule, f"{action}Request"))
-        for action, rule in getattr(block, "RESPONSES", ()):
+        for action, _, _, rule, _ in getattr(block, "CALLS", ()):
             found.append(Subject(f"{action}Response", rule, f"{action}Response"))
     return found
 

@@ -257,7 +257,7 @@ class Fuzzer:
                 assert "transaction-%d" % evse.id in self.desk.records.files, "a power cut would forget a transaction"
         assert len(station.outbox.waiting) < 200, "the queue grows"
         waiting = station.outbox.waiting + ([station._sent] if station.rpc.outstanding else [])
-        waiting = sorted([message.about[1] for message in waiting if message.kind == TRANSACTION])
+        waiting = sorted([message.about[0] for message in waiting if message.kind == TRANSACTION])
         kept = [name for name in self.desk.records.names() if name.startswith("event-")]
         assert waiting == kept, "what waits is not what is on flash"
         held = station.reservations.held

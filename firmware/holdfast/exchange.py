@@ -5,10 +5,7 @@ the rule of its message before its handler sees it, an answer against its rule b
 """
 
 from holdfast import outbox, rpc
-from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
 from holdfast.payload import fault_of
-
-_BLOCKS = (provisioning, authorization, transactions, availability, reservation, security)
 
 # Lists of names are texts, because a text stays in flash and the members of a tuple do not.
 
@@ -33,14 +30,21 @@ _WHILE_PENDING = "GetVariables SetVariables Reset RequestStartTransaction Reques
 
 class Exchange:
     """The part of Station that talks. `link`: the WebSocket is open; `registration`: RegistrationStatusEnumType of the
-    last BootNotificationResponse, None before the first."""
+    last BootNotificationResponse, None before the first.
+
+    Each of `blocks`, which Station names, may have REQUESTS, rows of (action, rule, handler), and CALLS, rows of
+    (action, kind of outbox.py, build, rule of the answer, on_result). handler(station, now, payload) returns the
+    payload of the answer or raises CallError. build(station, about, at) makes a payload at the moment of sending, for
+    the time `at` it happened, as a station that has just woken learns the time after the first things happened; None:
+    nothing is to be sent any more. on_result(station, about, now, payload or None, error or None) is told the outcome.
+    """
 
     def __init__(self, variables, urandom, log):
         self.variables = variables
         self.urandom = urandom
         self.log = log
         self.rpc = rpc.Rpc(urandom, self._answer, self._answered, log)
-        self.outbox = outbox.Outbox(log)
+        self.outbox = outbox.Outbox(log, self._finish)
         self.link = False
         self.registration = None
         self._sent = None  # the message of the outstanding CALL
@@ -61,12 +65,10 @@ class Exchange:
         """Connected, and accepted by the CSMS."""
         return self.link and self.registration == "Accepted"
 
-    def send(self, kind, action, now, about, build, on_result, droppable=False):
+    def send(self, action, now, about=None, droppable=False):
         """Queue a CALL for the CSMS; see outbox.Message."""
-        message = outbox.Message(kind, action, now, about, build, on_result)
-        if droppable:
-            message.droppable = True
-        self.outbox.add(message, self.link if kind == outbox.BOOT else self.online())
+        message = outbox.Message(_row(self.blocks, "CALLS", action), now, about, droppable)
+        self.outbox.add(message, self.link if message.kind == outbox.BOOT else self.online())
 
     def new_id(self):
         """A UUID made by chance, as text."""
@@ -82,7 +84,8 @@ class Exchange:
             message = self.outbox.next(now, self.registration == "Accepted")
             if message is None:
                 return
-            payload = message.build(message.about, message.at)
+            action, _, build, _, _ = message.call
+            payload = build(self, message.about, message.at)
             if payload is None:
                 continue
             if message.offline:
@@ -90,33 +93,36 @@ class Exchange:
             self._last_call = now
             timeout = self.variables.integer("OCPPCommCtrlr.MessageTimeout[Default]") * 1000
             self._sent = message
-            self.rpc.call(now, message.action, payload, timeout)
+            self.rpc.call(now, action, payload, timeout)
 
     def _answered(self, now, payload, error):
         """The CALL that was outstanding has its result, or never will."""
         message = self._sent
         self._sent = None
         if error is None:
-            fault = fault_of(_rule(_BLOCKS, "RESPONSES", message.action)[1], payload)
+            fault = fault_of(message.call[3], payload)
             if fault is None:
-                message.on_result(message.about, now, payload, None)
+                self._finish(message, now, payload, None)
                 return
-            self.log("warning", "answer to %s: %s %s" % (message.action, fault[1], fault[2]))
+            self.log("warning", "answer to %s: %s %s" % (message.call[0], fault[1], fault[2]))
             error = fault[0]
         self.outbox.failed(
             now, message, error, self.variables.integer("OCPPCommCtrlr.MessageAttempts[TransactionEvent]"),
             1000 * self.variables.integer("OCPPCommCtrlr.MessageAttemptInterval[TransactionEvent]"))
 
+    def _finish(self, message, now, payload, error):
+        message.call[4](self, message.about, now, payload, error)
+
     def _answer(self, now, action, payload):
         """The payload of the CALLRESULT to a CALL; raises rpc.CallError."""
         if self.registration not in ("Accepted", "Pending"):
             raise rpc.CallError("SecurityError", "not accepted by the CSMS")  # B03.FR.08
-        found = _rule(_BLOCKS, "REQUESTS", action)
+        found = _row(self.blocks, "REQUESTS", action)
         if found is None:
             for line in _LATE:
                 words = line.split()
                 if action in words[1:]:
-                    found = _rule([late_block(words[0])], "REQUESTS", action)
+                    found = _row([late_block(words[0])], "REQUESTS", action)
         if found is None:
             if action in _NOT_SUPPORTED.split():
                 raise rpc.CallError("NotSupported", "not supported")
@@ -129,12 +135,12 @@ class Exchange:
         return found[2](self, now, payload)
 
 
-def _rule(blocks, table, action):
-    """The entry for an action in that table, "REQUESTS" or "RESPONSES", of some blocks, or None."""
+def _row(blocks, table, action):
+    """The row for an action in that table, "REQUESTS" or "CALLS", of some blocks, or None."""
     for block in blocks:
-        for entry in getattr(block, table, ()):  # few blocks have both
-            if entry[0] == action:
-                return entry
+        for row in getattr(block, table, ()):  # few blocks have both
+            if row[0] == action:
+                return row
     return None
 
 

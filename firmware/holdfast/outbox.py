@@ -23,38 +23,36 @@ _MOST_EVENTS = 60
 
 
 class Message:
-    """One waiting CALL. `build(about, at)` makes its payload at the moment of sending, for the time `at` it happened.
+    """One waiting CALL: `call` is its row in the CALLS of a block (see exchange.py), `at` the time it happened.
 
-    The payload is built late because a station that has just woken learns the time after the first things happened.
-    `about` is for the sender alone: whatever `build` and `on_result` need to know, where closures would take more.
+    `about` is for the sender alone: whatever the functions in the row need to know, where closures would take more.
     """
 
     offline = False  # happened while offline, or was still here when the link went (E11.FR.07)
-    droppable = False
     attempts = 0
     not_before = 0
 
-    def __init__(self, kind, action, at, about, build, on_result):
-        self.kind = kind
-        self.action = action
+    def __init__(self, call, at, about, droppable):
+        self.call = call
+        self.kind = call[1]
         self.at = at
         self.about = about
-        self.build = build  # None as a payload: there is nothing to be sent any more
-        self.on_result = on_result  # on_result(about, now, payload or None, error or None)
+        self.droppable = droppable
 
 
 class Outbox:
-    """The waiting messages of one station."""
+    """The waiting messages of one station. `finish(message, now, None, error)` is told of those that failed."""
 
-    def __init__(self, log):
+    def __init__(self, log, finish):
         self.waiting = []
         self.log = log
+        self.finish = finish
 
     def add(self, message, online):
         """Queue a message that happens now. BOOT and DRIVER messages go first, the others in the order they came."""
         if not online or (message.kind == DRIVER and self.is_full()):
             if message.kind <= DRIVER:
-                message.on_result(message.about, message.at, None, "offline")
+                self.finish(message, message.at, None, "offline")
             if message.kind != TRANSACTION:
                 return
             message.offline = True
@@ -78,7 +76,7 @@ class Outbox:
             message.not_before = 0
         for message in leaving:
             if message.kind <= DRIVER:
-                message.on_result(message.about, now, None, "offline")
+                self.finish(message, now, None, "offline")
 
     def next(self, now, accepted):
         """Take the next message that may go now, or None. Transaction events never overtake each other."""
@@ -113,7 +111,7 @@ class Outbox:
                 message.offline = True
                 self.waiting.insert(0, message)
             else:
-                message.on_result(message.about, now, None, error)
+                self.finish(message, now, None, error)
             return
         message.attempts += 1
         if message.kind == TRANSACTION and message.attempts < attempts:
@@ -127,7 +125,7 @@ class Outbox:
         else:
             if message.kind == TRANSACTION:
                 self.log("error", "TransactionEvent dropped after %d attempts" % message.attempts)
-            message.on_result(message.about, now, None, error)
+            self.finish(message, now, None, error)
 
     def _events(self):
         return [message for message in self.waiting if message.kind == TRANSACTION]
@@ -146,4 +144,4 @@ class Outbox:
         self.log("error", "%d transaction events dropped: too many wait" % len(leaving))
         for message in leaving:
             self.waiting.remove(message)
-            message.on_result(message.about, message.at, None, "dropped")
+            self.finish(message, message.at, None, "dropped")

@@ -24,6 +24,8 @@ class Station(Exchange):
     """One charging station. `config` as config.load() makes it, `records` a record store as in flash.py, `hardware` a
     driver as in hardware/__init__.py, `urandom(n)` n random bytes, `log(level, text)`."""
 
+    blocks = (provisioning, authorization, transactions, availability, reservation, security)
+
     def __init__(self, config, records, hardware, urandom, log):
         Exchange.__init__(self, Variables(config.variables), urandom, log)
         self.config = config
@@ -64,10 +66,8 @@ class Station(Exchange):
         self.boot_reason = boot_reason
         for name, data in self.records.load():
             try:
-                good = self._load(now, name, data)
+                self._block_of(name).load(self, now, name, data)
             except (ValueError, IndexError):  # sound, but written by a firmware that thought otherwise
-                good = False
-            if not good:
                 self.log("error", "record %s makes no sense and is ignored" % name)
                 self.set_aside += 1
         for name in self.records.corrupt:
@@ -79,22 +79,15 @@ class Station(Exchange):
         security.happened(self, now, started, "%s, %s" % (self.boot_reason, crash) if crash else self.boot_reason)
         self.settle(now)
 
-    def _load(self, now, name, data):
-        if name.startswith(reservation.RECORDS):
-            return reservation.load(self, name, data)
-        if name.startswith("variable-"):
-            return late_block("variables").load(self, name, data)
-        if name.startswith(security.RECORDS):
-            return security.load(self, name, data)
-        if name == availability.RECORD:
-            availability.load(self, data)
-        elif name.startswith(transactions.EVENTS) or name.startswith(transactions.RUNNING):
-            transactions.load(self, now, name, data)
-        elif name == provisioning.RECORD:
-            provisioning.load(self, data)
-        else:
-            return False
-        return True
+    def _block_of(self, name):
+        """The block that has records of such a name, or ValueError. RECORDS: what their names have before the "-"."""
+        kind = name.split("-")[0]
+        if kind == "variable":
+            return late_block("variables")
+        for block in self.blocks:
+            if kind in getattr(block, "RECORDS", "").split():
+                return block
+        raise ValueError
 
     def link_up(self, now):
         """The WebSocket is open."""

@@ -9,7 +9,7 @@ class Box:
     def __init__(self, attempts=3, interval=60000):
         self.lines = []
         self.results = []
-        self.outbox = Outbox(self.log)
+        self.outbox = Outbox(self.log, self.finish)
         self.attempts = attempts
         self.interval = interval
 
@@ -17,12 +17,10 @@ class Box:
         self.lines.append(text)
 
     def message(self, kind, name, droppable=False):
-        message = Message(kind, name, 0, name, None, self.on_result)
-        message.droppable = droppable
-        return message
+        return Message((name, kind), 0, None, droppable)
 
-    def on_result(self, name, now, payload, error):
-        self.results.append((name, error))
+    def finish(self, message, now, payload, error):
+        self.results.append((message.call[0], error))
 
     def add(self, kind, name, online=True, droppable=False):
         message = self.message(kind, name, droppable)
@@ -31,7 +29,7 @@ class Box:
 
     def next(self, now=0, accepted=True):
         message = self.outbox.next(now, accepted)
-        return message and message.action
+        return message and message.call[0]
 
     def failed(self, now, message, error):
         self.outbox.failed(now, message, error, self.attempts, self.interval)

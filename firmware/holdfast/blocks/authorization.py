@@ -57,17 +57,16 @@ def ask(station, now, evse, token, trigger, group=None, remote_start_id=None):
 
     `trigger` is what it is for: to charge by Authorized and RemoteStart, else StopAuthorized by one of the group.
     """
-    station.send(outbox.DRIVER, "Authorize", now, (station, evse, token, trigger, group, remote_start_id), _request,
-                 _answered)
+    station.send("Authorize", now, (evse, token, trigger, group, remote_start_id))
 
 
-def _request(about, at):
-    token = about[2]
+def _request(station, about, at):
+    token = about[1]
     return {"idToken": {"idToken": token[0], "type": token[1]}}
 
 
-def _answered(about, now, payload, error):
-    station, evse, token, trigger, group, remote_start_id = about
+def _answered(station, about, now, payload, error):
+    evse, token, trigger, group, remote_start_id = about
     info = payload and payload["idTokenInfo"]
     accepted = info and info["status"] == "Accepted" and evse.id in info.get("evseId", [evse.id])  # C01.FR.21
     learned = token_of(info.get("groupIdToken")) if accepted else None
@@ -106,10 +105,10 @@ def _log(station, evse, token, what):
     station.log("info", "EVSE %d: %s %s" % (evse.id, masked(token[0]), what))
 
 
-RESPONSES = (
-    ("Authorize", (
+CALLS = (
+    ("Authorize", outbox.DRIVER, _request, (
         "idTokenInfo", id_token_info,
         "certificateStatus?", "Accepted SignatureError CertificateExpired CertificateRevoked NoCertificateAvailable"
                               " CertChainError ContractCancelled",
-    )),
+    ), _answered),
 )

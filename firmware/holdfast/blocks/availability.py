@@ -6,7 +6,7 @@ Statuses are compared with what was last told, once after each event, so every c
 from holdfast import outbox
 from holdfast.payload import date_time, evse
 
-RECORD = "availability"
+RECORDS = "availability"
 
 
 def report(station, now):
@@ -19,12 +19,11 @@ def report(station, now):
             status = station.site.status(place, connector, reserved & place.bit)
             if status != connector.queued:
                 connector.queued = status
-                station.send(outbox.STATUS, "StatusNotification", now, (station, place, connector, status),
-                             _status, _told)
+                station.send("StatusNotification", now, (place, connector, status))
 
 
-def _status(about, at):
-    station, place, connector, status = about
+def _status(station, about, at):
+    place, connector, status = about
     connector.told = None  # the CSMS may have it or not until it answers
     return {
         "timestamp": station.clock.text(at),
@@ -34,9 +33,9 @@ def _status(about, at):
     }
 
 
-def _told(about, now, payload, error):
+def _told(station, about, now, payload, error):
     if error is None:
-        about[2].told = about[3]
+        about[1].told = about[2]
 
 
 def prepare_reports(station, every):
@@ -48,14 +47,14 @@ def prepare_reports(station, every):
 
 def heartbeat(station, now):
     """Send a Heartbeat; its answer sets the clock."""
-    station.send(outbox.STATUS, "Heartbeat", now, station, _nothing, _time_told)
+    station.send("Heartbeat", now)
 
 
-def _nothing(station, at):
+def _nothing(station, about, at):
     return {}
 
 
-def _time_told(station, now, payload, error):
+def _time_told(station, about, now, payload, error):
     if payload:
         station.set_clock(now, payload["currentTime"])
 
@@ -76,7 +75,7 @@ def change_availability(station, now, request):
         places = (place,)
     if target.operative != operative:
         target.operative = operative
-        reason = station.store(RECORD, _record(site))  # G03.FR.08, G04.FR.09: survives a reboot
+        reason = station.store(RECORDS, _record(site))  # G03.FR.08, G04.FR.09: survives a reboot
         if reason:
             target.operative = not operative
             return station.answer_status("Rejected", reason)
@@ -97,7 +96,7 @@ def _record(site):
     return data
 
 
-def load(station, data):
+def load(station, now, name, data):
     """Take over what ChangeAvailability left. Other EVSEs than there were then keep their default: operative."""
     site = station.site
     site.operative = bool(data[0])
@@ -115,7 +114,7 @@ REQUESTS = (
         "evse?", evse,
     ), change_availability),
 )
-RESPONSES = (
-    ("StatusNotification", ()),
-    ("Heartbeat", ("currentTime", date_time)),
+CALLS = (
+    ("StatusNotification", outbox.STATUS, _status, (), _told),
+    ("Heartbeat", outbox.STATUS, _nothing, ("currentTime", date_time), _time_told),
 )

@@ -7,16 +7,16 @@ from holdfast.payload import date_time, integer
 # How long to wait before the next BootNotification where the CSMS names no interval, or does not answer (B02.FR.08).
 _OWN_INTERVAL = 30
 
-RECORD = "restart"  # holds the BootReasonEnumType of a restart that was asked for
+RECORDS = "restart"  # holds the BootReasonEnumType of a restart that was asked for
 
 
 def boot(station, now):
     """Send BootNotification (B01.FR.01); its answer decides what else this station may do."""
     station.next_boot = None
-    station.send(outbox.BOOT, "BootNotification", now, station, _boot_notification, _registered)
+    station.send("BootNotification", now)
 
 
-def _boot_notification(station, at):
+def _boot_notification(station, about, at):
     charging_station = {
         "model": station.config.model,
         "vendorName": station.config.vendor_name,
@@ -27,7 +27,7 @@ def _boot_notification(station, at):
     return {"chargingStation": charging_station, "reason": station.boot_reason}
 
 
-def _registered(station, now, payload, error):
+def _registered(station, about, now, payload, error):
     if error == "offline":
         return  # the next link begins with a BootNotification
     interval = payload["interval"] if payload else 0
@@ -60,24 +60,24 @@ def restart(station, now, reason):
         evse.authorization = None
         if evse.transaction:
             transactions.follow(station, now, evse, "ResetCommand", None, "ImmediateReset")  # B12.FR.04
-    station.try_store(now, RECORD, reason.encode())
+    station.try_store(now, RECORDS, reason.encode())
     station.reboot_requested = reason
 
 
-def load(station, data):
+def load(station, now, name, data):
     """The record that the last run left: why this one began. Read once."""
     station.boot_reason = data.decode()
-    station.forget(RECORD)
+    station.forget(name)
 
 
 REQUESTS = (
     ("Reset", ("type", "Immediate OnIdle", "evseId?", integer), reset),
 )
-RESPONSES = (
-    ("BootNotification", (
+CALLS = (
+    ("BootNotification", outbox.BOOT, _boot_notification, (
         "currentTime", date_time,
         "interval", integer,
         "status", "Accepted Pending Rejected",
         "statusInfo?", ("reasonCode", 20, "additionalInfo?", 512),
-    )),
+    ), _registered),
 )

@@ -11,7 +11,7 @@ from holdfast.reservations import CONNECTOR_TYPES, Reservation, from_record
 # Ids have no minimum in the 2.0.1 schemas; 2.1 made it 0, and so does this station.
 _id = integer_between(0, 0x7FFFFFFF)
 
-RECORDS = "reservation-"
+RECORDS = "reservation"
 
 # Endings that the CSMS has not confirmed pile up only while the link is down and somebody reserves at the console.
 _MOST = 24
@@ -106,13 +106,12 @@ def consume(station, reservation):
     _log(station, reservation.id, "used")
 
 
-def load(station, name, data):
-    """Take a reservation over from its record. False, ValueError or IndexError if the record makes no sense."""
+def load(station, now, name, data):
+    """Take a reservation over from its record. ValueError or IndexError if the record makes no sense."""
     reservation = from_record(data)
     if name != _name(reservation.id):
-        return False
+        raise ValueError
     station.reservations.put(reservation)
-    return True
 
 
 def settle(station, now):
@@ -157,26 +156,24 @@ def report_endings(station, now):
             reservation.saved = station.try_store(now, _name(reservation.id), reservation.record())
         if reservation.saved and station.online() and not reservation.queued:
             reservation.queued = True
-            station.send(outbox.UPDATE, "ReservationStatusUpdate", now, (station, reservation), _update, _confirmed)
+            station.send("ReservationStatusUpdate", now, reservation)
 
 
-def _update(about, at):
-    station, reservation = about
+def _update(station, reservation, at):
     if reservation not in station.reservations.ended:
         return None  # its id was given to a new reservation meanwhile
     return {"reservationId": reservation.id, "reservationUpdateStatus": reservation.ended}
 
 
-def _confirmed(about, now, payload, error):
+def _confirmed(station, reservation, now, payload, error):
     # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
-    station, reservation = about
     if error != "offline" and reservation in station.reservations.ended:
         station.reservations.ended.remove(reservation)
         station.forget(_name(reservation.id))
 
 
 def _name(reservation_id):
-    return RECORDS + str(reservation_id)
+    return "reservation-%d" % reservation_id
 
 
 def _log(station, reservation_id, how):
@@ -194,4 +191,4 @@ REQUESTS = (
     ), reserve_now),
     ("CancelReservation", ("reservationId", _id), cancel_reservation),
 )
-RESPONSES = (("ReservationStatusUpdate", ()),)
+CALLS = (("ReservationStatusUpdate", outbox.UPDATE, _update, (), _confirmed),)

@@ -9,7 +9,7 @@ from holdfast import outbox
 from holdfast.clock import rfc3339
 from holdfast.log import printable
 
-RECORDS = "security-"  # and the type of the event, for a start after a number; in it four bytes UTC, and the techInfo
+RECORDS = "security"  # and the type of the event, for a start after a number; in it four bytes UTC, and the techInfo
 
 # The critical ones that this station has (Part 2 appendix 2), starts apart.
 _CRITICAL = "InvalidCsmsCertificate InvalidTLSVersion InvalidTLSCipherSuite MemoryExhaustion SettingSystemTime"
@@ -20,13 +20,13 @@ _MOST_STARTS = 4  # of them: then the oldest goes, or a board that starts all th
 
 def happened(station, now, name, info):
     """Remember a security event until the CSMS has heard of it (A04.FR.01, A04.FR.02). `info`: techInfo."""
-    record = RECORDS + name if name in _CRITICAL.split() else None
+    record = "security-" + name if name in _CRITICAL.split() else None
     if name in _STARTS.split():
         starts = [event for event in station.security_events if event[0]["type"] in _STARTS.split()]
         number = int(starts[-1][3].split("-")[1]) + 1 if starts else 0
         if len(starts) >= _MOST_STARTS:
             _forget(station, starts[0])
-        record = "%s%04d-%s" % (RECORDS, number, name)  # so that they are found in this order
+        record = "security-%04d-%s" % (number, name)  # so that they are found in this order
     info = printable(info)[:255]  # the most that techInfo may have
     utc = station.clock.utc(now)
     if _wait(station, now, name, utc, info, record):
@@ -50,20 +50,19 @@ def report(station, now):
         for event in station.security_events:
             if not event[2]:
                 event[2] = True
-                station.send(outbox.UPDATE, "SecurityEventNotification", now, (station, event), _event, _confirmed)
+                station.send("SecurityEventNotification", now, event)
 
 
-def _event(about, at):
+def _event(station, event, at):
     # What happened before the station knew the time gets its time now.
-    station, event = about
     event[0]["timestamp"] = event[0]["timestamp"] or station.clock.text(event[1])
     return event[0]
 
 
-def _confirmed(about, now, payload, error):
+def _confirmed(station, event, now, payload, error):
     # A CALLERROR means that the CSMS got it and will not have it: sending it again would change nothing.
     if error != "offline":
-        _forget(*about)
+        _forget(station, event)
 
 
 def _forget(station, event):
@@ -72,13 +71,12 @@ def _forget(station, event):
         station.forget(event[3])
 
 
-def load(station, name, data):
-    """Take over the record of an event in a former run."""
+def load(station, now, name, data):
+    """Take over the record of an event in a former run. ValueError if it makes no sense."""
     if len(data) < 4:
-        return False
+        raise ValueError
     utc = int.from_bytes(data[:4], "big")
     _wait(station, 0, name.split("-")[-1], utc or None, str(data[4:], "utf-8"), name)
-    return True
 
 
 def time_told(station, now, utc):
@@ -87,5 +85,4 @@ def time_told(station, now, utc):
         happened(station, now, "SettingSystemTime", "more than a minute off")
 
 
-REQUESTS = ()
-RESPONSES = (("SecurityEventNotification", ()),)
+CALLS = (("SecurityEventNotification", outbox.UPDATE, _event, (), _confirmed),)

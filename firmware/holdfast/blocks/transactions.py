@@ -8,8 +8,7 @@ from holdfast import outbox, transactions
 from holdfast.clock import rfc3339
 from holdfast.payload import id_token_info, integer, message_content, number
 
-EVENTS = "event-"  # and a number, in the order they happened
-RUNNING = "transaction-"  # and the EVSE
+RECORDS = "event transaction"  # event-00000001 in the order they happened, transaction-1 by EVSE
 
 
 def follow(station, now, evse, trigger, token=None, reason=None):
@@ -21,26 +20,27 @@ def follow(station, now, evse, trigger, token=None, reason=None):
     if events:
         # A cut between two of these writes leaves a gap in the numbers, or an end that is told: nothing twice, and no
         # transaction without an end.
+        running = "transaction-%d" % evse.id
         if evse.transaction:
-            station.try_store(now, RUNNING + str(evse.id), evse.transaction.record(station.clock.utc(now)))
+            station.try_store(now, running, evse.transaction.record(station.clock.utc(now)))
         for event in events:
             _tell(station, now, "EVSE %d" % evse.id, event)
         if not evse.transaction:
-            station.forget(RUNNING + str(evse.id))
+            station.forget(running)
 
 
 def _tell(station, now, where, event):
     station.log("info", "%s: transaction %s, %s" % (where, event.kind, event.trigger))
     event.utc = station.clock.utc(now) or event.utc
     station.last_event += 1
-    name = EVENTS + "%08x" % station.last_event
+    name = "event-%08x" % station.last_event
     data = event.record()
     _queue(station, now, event, name if station.try_store(now, name, data) else None, data)
 
 
 def _queue(station, now, event, name, data):
     # Waiting, an event is its bytes: they take less memory than what they stand for.
-    station.send(outbox.TRANSACTION, "TransactionEvent", now, (station, name, data), _event, _answered,
+    station.send("TransactionEvent", now, (name, data),
                  event.kind == "Updated" and event.token is None)  # what a token did must be heard (H01.FR.15)
 
 
@@ -49,13 +49,13 @@ def load(station, now, name, data):
 
     ValueError or IndexError if it makes no sense.
     """
-    if name.startswith(EVENTS):
-        station.last_event = int(name[len(EVENTS):], 16)
+    if name.startswith("event-"):
+        station.last_event = int(name[6:], 16)
         _queue(station, now, transactions.event_from(data), name, data)
         return
     event = transactions.ended_by_power_cut(data, "PowerLoss" if station.boot_reason == "PowerUp" else "Reboot")
     for message in station.outbox.waiting:
-        told = transactions.event_from(message.about[2])
+        told = transactions.event_from(message.about[1])
         if told.kind == "Ended" and told.transaction_id == event.transaction_id:
             break  # the cut came between the two: it had ended before
     else:
@@ -63,9 +63,8 @@ def load(station, now, name, data):
     station.forget(name)
 
 
-def _event(about, at):
-    station, _, data = about
-    event = transactions.event_from(data)
+def _event(station, about, at):
+    event = transactions.event_from(about[1])
     info = {"transactionId": event.transaction_id}
     _add(info, "chargingState", event.state)
     _add(info, "stoppedReason", event.stopped_reason)
@@ -88,9 +87,9 @@ def _event(about, at):
     return payload
 
 
-def _answered(about, now, payload, error):
+def _answered(station, about, now, payload, error):
     # Whatever came of it, it is not sent again.
-    station, name, data = about
+    name, data = about
     if name:
         station.forget(name)
     info = payload and payload.get("idTokenInfo")
@@ -112,11 +111,11 @@ def _add(payload, name, value):
         payload[name] = value
 
 
-RESPONSES = (
-    ("TransactionEvent", (
+CALLS = (
+    ("TransactionEvent", outbox.TRANSACTION, _event, (
         "totalCost?", number,
         "chargingPriority?", integer,
         "idTokenInfo?", id_token_info,
         "updatedPersonalMessage?", message_content,
-    )),
+    ), _answered),
 )

@@ -4,8 +4,6 @@ from holdfast.device_model import fault, has_component, row
 from holdfast.payload import evse
 from holdfast.rpc import CallError
 
-RECORDS = "variable-"
-
 variable = (
     "name", 50,
     "instance?", 50,
@@ -74,7 +72,7 @@ def _set(station, now, entry, found, result):
     elif wrong:
         info = {"reasonCode": "InvalidValue", "additionalInfo": wrong}  # B05.FR.07
     else:
-        reason = station.store(RECORDS + name, value.encode())
+        reason = station.store("variable-" + name, value.encode())
         if not reason:
             station.variables.put(name, value)
             station.variable_changed(now, name, value)
@@ -137,14 +135,13 @@ def _observed(station, now, entry):
     return None
 
 
-def load(station, name, data):
-    """Take a value over from its record. False if this firmware cannot use it."""
-    found = row(name[len(RECORDS):])
+def load(station, now, name, data):
+    """Take a value over from its record. ValueError if this firmware cannot use it."""
+    found = row(name[9:])
     value = data.decode()
     if found is None or fault(found, value):
-        return False
+        raise ValueError
     station.variables.put(found[0], value)
-    return True
 
 
 REQUESTS = (
