@@ -12,7 +12,7 @@ PACKAGE = ROOT / "firmware" / "holdfast"
 # What only the edge may touch: files, sockets, pins, the wall clock, other tasks.
 OUTSIDE = {"asyncio", "select", "socket", "ssl", "tls", "os", "io", "vfs", "machine", "esp32", "network", "time",
            "_thread", "gc"}
-POLICY = ("reservations", "evse", "transactions", "authorization", "device_model", "hardware.pilot",
+POLICY = ("reservations", "evse", "transactions", "device_model", "hardware.pilot",
           "hardware.outlet")
 PROTOCOL = ("station", "exchange", "rpc", "outbox", "payload", "clock", "websocket", "log")
 

@@ -1,4 +1,4 @@
-"""Reservations: who may use which EVSE, until when. The policy of OCPP 2.0.1 block H.
+"""Reservations: who may use which EVSE, until when. The policy of OCPP 2.0.1 blocks H and, as far as it is local, C.
 
 A reservation is *specific* (it names an EVSE) or *floating* (any EVSE, or any with a connector of a type). Floating
 ones are never pinned: an EVSE is closed for them exactly while they could not all be served without it.
@@ -13,6 +13,10 @@ CONNECTOR_TYPES = (
 )
 TOKEN_TYPES = "Central eMAID ISO14443 ISO15693 KeyCode Local MacAddress NoAuthorization"
 ENDINGS = "Expired Removed"  # ReservationUpdateStatusEnumType
+
+# What a token means for an EVSE. A reservation is there for it; nobody has a better right, so the CSMS decides; kept
+# for a group, and only the CSMS knows the token's group (H03.FR.08); kept for somebody else. Better ones come first.
+CLAIM, OPEN, ASK, CLOSED = range(4)
 
 # kind of ending, id, EVSE, connector type, expiry, sequence, token type, group type, length of the token; the two
 # tokens follow. Names are stored as their place in the lists above, which therefore only ever grow at the end.
@@ -196,17 +200,51 @@ class Reservations:
                     return reservation
         return None
 
-    def closed(self, evse):
-        """Is this EVSE kept for somebody, so that a token without a claim must not charge here?"""
-        return evse.authorization is None and bool(self.reserved_evses() & evse.bit)
+    def is_reserved(self, evse):
+        """Is this EVSE kept for the holder of a reservation?"""
+        return bool(self.reserved_evses() & evse.bit)
 
-    def group_decides(self, evse):
-        """Could the group of a presented token open this EVSE, so that it must be asked for (H03.FR.08)?"""
-        specific = self.specific(evse.id)
-        for reservation in self.held:
-            if reservation.group is not None and (reservation is specific if specific else reservation.evse_id is None):
-                return True
-        return False
+    def verdict(self, evse, token, group):
+        """(one of the four above, the Reservation or None) for a token at an EVSE where nobody charges.
+
+        `token` and `group` as (id_token, type); `group` is None where it is not known or there is none.
+        """
+        reservation = self.claim(evse, token, group)
+        if reservation:
+            return CLAIM, reservation
+        if not self.is_reserved(evse):
+            return OPEN, None
+        if group is None:
+            for reservation in self.held:
+                if reservation.group and self.claim(evse, token, reservation.group):
+                    return ASK, None
+        return CLOSED, None
+
+    def choose(self, token, group=None):
+        """The EVSE that is meant by a token without an EVSE, or None: one reader, or a remote start, serves them all.
+
+        Where the token charges already; then where it has a reservation of its own; then where a cable waits; then a
+        free one, a reserved one of a group last.
+        """
+        best = None
+        best_rank = 9
+        for evse in self.site.evses:
+            rank = self._rank(evse, token, group)
+            if rank < best_rank:
+                best, best_rank = evse, rank
+        return best
+
+    def _rank(self, evse, token, group):
+        if evse.authorization is not None:
+            return 0 if same_token(evse.authorization.token, token) else 9
+        if not (self.site.in_service(evse) and self.site.operative_target(evse)):
+            return 9
+        what, reservation = self.verdict(evse, token, group)
+        if what == CLAIM and reservation.evse_id is not None:
+            return 1
+        if what == CLOSED:
+            return 9
+        return 2 * what + (3 if evse.plugged is None else 2)
 
     # --- what is over?
 

@@ -7,7 +7,6 @@ for an EVSE or connector that does not exist.
 """
 
 from holdfast import clock, reservations
-from holdfast.authorization import choose
 from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
 from holdfast.device_model import Variables
 from holdfast.evse import Site
@@ -171,7 +170,7 @@ class Station(Exchange):
             raise ValueError("EVSE %d has no connector %d" % (evse_id, connector_id))
         if evse.plugged is not None:
             raise ValueError("EVSE %d has a cable in already" % evse_id)
-        evse.shut_in = evse.idle() and self.is_reserved(evse)  # G01.FR.09
+        evse.shut_in = evse.idle() and self.reservations.is_reserved(evse)  # G01.FR.09
         evse.plugged = connector_id
         transactions.follow(self, now, evse, "CablePluggedIn")
         self.settle(now)
@@ -191,7 +190,7 @@ class Station(Exchange):
     def presented(self, now, id_token, token_type="ISO14443", evse_id=None):
         """A token is presented, at an EVSE or at a reader that serves them all."""
         token = (id_token, token_type)
-        evse = choose(self.site, self.reservations, token) if evse_id is None else self._evse(evse_id)
+        evse = self.reservations.choose(token) if evse_id is None else self._evse(evse_id)
         words = authorization.present(self, now, evse, token) if evse else "refused: no EVSE for this token"
         self.settle(now)
         return words if evse is None else "EVSE %d: %s" % (evse.id, words)
@@ -287,13 +286,9 @@ class Station(Exchange):
                 return False
         return not self.reservations.held
 
-    def is_reserved(self, evse):
-        """Is this EVSE kept for the holder of a reservation?"""
-        return bool(self.reservations.reserved_evses() & evse.bit)
-
     def status_of(self, evse, connector):
         """ConnectorStatusEnumType of a connector right now."""
-        return self.site.status(evse, connector, self.is_reserved(evse))
+        return self.site.status(evse, connector, self.reservations.is_reserved(evse))
 
     def set_clock(self, now, text):
         """The CSMS told the time, as RFC 3339."""

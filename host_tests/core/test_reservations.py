@@ -124,7 +124,7 @@ def test_while_disabled_nothing_is_kept():
     policy.enabled = False
     assert policy.reserved_evses() == 0
     assert policy.claim(policy.site.evses[0], TOKEN, None) is None
-    assert not policy.closed(policy.site.evses[0])
+    assert not policy.is_reserved(policy.site.evses[0])
 
 
 # --- brute force

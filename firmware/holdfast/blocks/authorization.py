@@ -5,12 +5,11 @@ A token that a reservation names needs no AuthorizeRequest: the CSMS named it, a
 """
 
 from holdfast import outbox
-from holdfast.authorization import ASK, CLAIM, CLOSED, verdict
 from holdfast.blocks import transactions
 from holdfast.blocks.reservation import consume, token_of
 from holdfast.log import masked
 from holdfast.payload import id_token_info
-from holdfast.reservations import same_token
+from holdfast.reservations import ASK, CLAIM, CLOSED, same_token
 from holdfast.transactions import Authorization
 
 
@@ -30,7 +29,7 @@ def present(station, now, evse, token):
     refusal = unusable(station, evse)
     if refusal:
         return refusal
-    what, reservation = verdict(station.reservations, evse, token, None)
+    what, reservation = station.reservations.verdict(evse, token, None)
     if what == CLAIM:
         grant(station, now, evse, token, None, reservation, "Authorized")
         return "accepted: reservation %d" % reservation.id
@@ -78,7 +77,7 @@ def _answered(station, about, now, payload, error):
     if not accepted or authorization or unusable(station, evse):
         _log(station, evse, token, "not authorized")
         return
-    what, reservation = verdict(station.reservations, evse, token, learned or group)
+    what, reservation = station.reservations.verdict(evse, token, learned or group)
     if what in (ASK, CLOSED):
         _log(station, evse, token, "refused, it is reserved")
         return

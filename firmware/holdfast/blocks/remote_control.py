@@ -1,9 +1,9 @@
 """Block F on the wire: RequestStartTransaction and RequestStopTransaction. Answered first, then done."""
 
-from holdfast.authorization import ASK, CLAIM, CLOSED, choose, verdict
 from holdfast.blocks.authorization import ask, grant, unusable, withdraw
 from holdfast.blocks.reservation import token_of
 from holdfast.payload import fault_of, id_token, integer
+from holdfast.reservations import ASK, CLAIM, CLOSED
 
 
 def request_start(station, now, request):
@@ -14,13 +14,13 @@ def request_start(station, now, request):
         evse = station.site.evse(request["evseId"])
         reason = "UnknownEvse"
     else:
-        evse = choose(station.site, station.reservations, token, group)
+        evse = station.reservations.choose(token, group)
         reason = "NotFound"  # F01.FR.07
     if station.registration != "Accepted":
         reason = "CSNotAccepted"  # B02.FR.05
     elif evse:
         authorize = station.variables.true("AuthCtrlr.AuthorizeRemoteStart")
-        what, reservation = verdict(station.reservations, evse, token, group)
+        what, reservation = station.reservations.verdict(evse, token, group)
         if evse.authorization:
             reason = "TxInProgress"  # F01.FR.24
         elif unusable(station, evse):

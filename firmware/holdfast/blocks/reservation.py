@@ -122,7 +122,7 @@ def settle(station, now):
     for reservation in reservations.homeless():
         _end(station, reservation, "Removed")  # H01.FR.16, H01.FR.17
     for evse in station.evses:
-        if evse.shut_in and not station.is_reserved(evse):
+        if evse.shut_in and not station.reservations.is_reserved(evse):
             evse.shut_in = False  # from here on that cable is a walk-up's: it leaves the EVSE to nobody else
 
 
