@@ -87,7 +87,7 @@ provision: $(READY)  ## tell a board who it is: make provision PORT=… [FILE=si
 
 console: $(READY)  ## the console of a board, by mpremote; Ctrl-] leaves it: make console PORT=…
 	@$(PORT_WANTED)
-	@$(BIN)/mpremote connect $(PORT) repl
+	@$(BIN)/mpremote connect $(PORT) repl || $(PORTS)
 
 logs: $(READY)  ## follow the log of a board: make logs PORT=… [LEVEL=warning]
 	@$(PORT_WANTED)

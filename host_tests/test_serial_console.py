@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
+import serial
 
-from tools import image
+from tools import image, serial_console
 from tools.board_console import BoardError
-from tools.serial_console import Lines, SerialConsole, follow, log_level
+from tools.serial_console import Lines, SerialConsole, follow, log_level, nobody
 
 
 @pytest.fixture
@@ -96,10 +98,44 @@ def test_a_reset_does_not_end_it(station, followed):
     shown.wait("next attempt", 2)
 
 
+def test_a_port_that_is_not_there_is_told_once_and_waited_for(station, tmp_path, monkeypatch):
+    port = tmp_path / "ttyUSB7"
+    naps = []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            os.symlink(station.port, port)  # the cable is put in
+
+    monkeypatch.setattr(serial_console, "time", SimpleNamespace(sleep=sleep))
+    shown = []
+    follow(str(port), "info", shown.append, lambda: len(naps) > 9 or any("next attempt" in line for line in shown))
+    assert shown[0].startswith("waiting: there is no %s: is the cable in?" % port)
+    assert len(naps) == 3 and not any("waiting" in line for line in shown[1:])
+
+
+def test_a_port_that_somebody_else_has_open_is_told(station):
+    shown, over = Shown(), threading.Event()
+    with SerialConsole(station.port):
+        thread = threading.Thread(target=follow, args=(station.port, "info", shown, over.is_set))
+        thread.start()
+        try:
+            shown.wait("waiting: no access to %s: does another program have it open" % station.port)
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_a_missing_right_is_told_with_what_gives_it():
+    error = serial.SerialException(13, "could not open port /dev/ttyUSB0")
+    error.__context__ = PermissionError(13, "Permission denied")
+    assert "usermod -a -G dialout" in nobody("/dev/ttyUSB0", error)
+
+
 def test_a_board_without_the_agent_is_told(make_board):
     board = make_board({"main.py": "while True: pass\n"})
     board.power_on()
-    with pytest.raises(BoardError, match="no agent answers"):
+    with pytest.raises(BoardError, match="no agent answers.*make console"):
         follow(board.port, "info", print)
 
 
@@ -143,9 +179,17 @@ def test_make_logs_shows_the_log_until_ctrl_c(station):
     assert "station: HOLDFAST-1" in station.command("status") and "contactors open" not in station.transcript
 
 
-def test_make_logs_wants_a_port():
-    done = subprocess.run(["make", "logs"], cwd=image.ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "usage: make logs PORT=" in done.stdout
+@pytest.mark.parametrize("target", ["console", "logs", "deploy", "provision", "backup", "restore"])
+def test_what_speaks_to_a_board_wants_a_port_and_shows_those_there_are(target):
+    done = subprocess.run(["make", target], cwd=image.ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "usage: make %s PORT=/dev/ttyUSB0" % target in done.stdout
+    assert "serial ports here:\n" in done.stdout
+
+
+def test_make_console_at_a_port_that_is_not_there_shows_those_there_are():
+    done = subprocess.run(["make", "console", "PORT=/dev/ttyUSB_not_there"], cwd=image.ROOT, capture_output=True,
+                          text=True)
+    assert done.returncode == 2 and "serial ports here:\n" in done.stdout
 
 
 def test_a_wrong_level_is_refused():

@@ -17,7 +17,7 @@ from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
 from tools.board_console import BoardError
-from tools.serial_console import SerialConsole
+from tools.serial_console import SerialConsole, nobody
 
 PART = 1024  # bytes in one command: a board compiles each, in its heap
 WAIT = 10  # s for a board to come to its REPL
@@ -179,16 +179,6 @@ class Repl:
         with contextlib.suppress(TransportError, OSError):
             self._transport.exec_raw_no_follow("import machine; machine.reset()")
         self.close()
-
-
-def nobody(port, error):
-    """Why there is no talking to the board, and what to do."""
-    cause = error.__cause__ or error.__context__ or error
-    if "Permission" in str(cause) or "denied" in str(cause):
-        return "no right to use %s: `sudo usermod -a -G dialout $USER`, and log in anew" % port
-    if not posixpath.exists(port):
-        return "there is no %s: is the cable in? `ls /dev/tty[AU]*` shows the ports" % port
-    return "no access to %s: does another program have it open, a console for instance?" % port
 
 
 def visit(port, force=False):

@@ -6,6 +6,7 @@ the USB of a chip does when it is reset, is waited for.
 
 import argparse
 import contextlib
+import os
 import re
 import sys
 import threading
@@ -63,6 +64,16 @@ class SerialConsole(Console):
         self.close()
 
 
+def nobody(port, error):
+    """Why there is no talking to the board, and what to do."""
+    cause = error.__cause__ or error.__context__ or error
+    if "Permission" in str(cause) or "denied" in str(cause):
+        return "no right to use %s: `sudo usermod -a -G dialout $USER`, and log in anew" % port
+    if not os.path.exists(port):
+        return "there is no %s: is the cable in? `ls /dev/tty[AU]*` shows the ports" % port
+    return "no access to %s: does another program have it open, a console for instance?" % port
+
+
 class Lines:
     """Output in pieces of any size becomes whole lines: call it with data, and `take(line)` is called with text."""
 
@@ -90,16 +101,17 @@ def follow(port, level, show, over=lambda: False):
         if log_level(line) in wanted:
             show(line[2:])
 
-    told = False
+    told = None
     while not over():
         try:
             with SerialConsole(port) as console:
-                told = False
+                told = None
                 _follow(console, take, over)
-        except serial.SerialException:
-            if not told:
-                show("no port %s, waiting for it" % port)
-                told = True
+        except serial.SerialException as error:
+            reason = nobody(port, error)
+            if reason != told:
+                show("waiting: " + reason)
+                told = reason
             time.sleep(0.5)
 
 
