@@ -51,7 +51,7 @@ def idf(tmp_path, monkeypatch):
     folder = tmp_path / "esp-idf"
     write(folder / "tools" / "cmake" / "version.cmake", "set(IDF_VERSION_MAJOR 5)\nset(IDF_VERSION_MINOR 5)\n"
                                                         "set(IDF_VERSION_PATCH 2)\n")
-    write(folder / "export.sh", "export IDF_EXPORTED=yes\n")
+    write(folder / "export.sh", "export IDF_EXPORTED=$(printenv IDF_PATH)\n")
     monkeypatch.setenv("IDF_TOOLS_PATH", str(tmp_path / "espressif"))
     for compiler in ("riscv32-esp-elf", "xtensa-esp-elf"):
         (tmp_path / "espressif" / "tools" / compiler).mkdir(parents=True)
@@ -94,6 +94,20 @@ def test_an_esp_idf_that_micropython_does_not_support_is_told(micropython, idf, 
     assert told in what and "checkout v5.5.2" in how
 
 
+@pytest.mark.parametrize("major, minor", [(1, 30), (2, 0)])
+def test_a_newer_micropython_is_tried(micropython, idf, major, minor):
+    change(micropython / "py" / "mpconfig.h", "MAJOR 1", "MAJOR %d" % major)
+    change(micropython / "py" / "mpconfig.h", "MINOR 29", "MINOR %d" % minor)
+    assert firmware.missing(BOARD, micropython, idf) == []
+
+
+@pytest.mark.parametrize("minor, patch", [(3, 0), (5, 4)])
+def test_the_oldest_and_the_newest_esp_idf_that_micropython_supports_will_do(micropython, idf, minor, patch):
+    change(idf / "tools" / "cmake" / "version.cmake", "MINOR 5", "MINOR %d" % minor)
+    change(idf / "tools" / "cmake" / "version.cmake", "PATCH 2", "PATCH %d" % patch)
+    assert firmware.missing(BOARD, micropython, idf) == []
+
+
 def test_a_missing_library_is_told(micropython, idf):
     (micropython / "lib" / "micropython-lib" / "README.md").unlink()
     [(what, how)] = firmware.missing(BOARD, micropython, idf)
@@ -120,14 +134,50 @@ def test_an_unknown_board_is_told(capsys):
     assert "ESP32_GENERIC_S3" in capsys.readouterr().out
 
 
+def test_what_is_missing_is_shown_with_the_commands_that_get_it(capsys):
+    assert firmware.build(BOARD, None, None) == 1
+    shown = capsys.readouterr().out
+    for line in ("git clone --branch v1.29.0 https://github.com/micropython/micropython.git ~/micropython",
+                 "make firmware BOARD=%s MICROPYTHON_SRC=~/micropython …" % BOARD,
+                 "git clone --branch v5.5.2 --recursive --shallow-submodules https://github.com/espressif/esp-idf.git",
+                 "~/esp-idf/install.sh esp32c3", "make firmware BOARD=%s IDF_PATH=~/esp-idf …" % BOARD):
+        assert line in shown
+
+
+def test_a_board_that_is_wrong_is_not_built(micropython, idf, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setattr(firmware, "faults", lambda board: ["%s/pins.csv: LED has no pin" % board])
+    assert firmware.build(BOARD, str(micropython), str(idf)) == 1
+    assert "LED has no pin" in capfd.readouterr().out and not (tmp_path / "calls").exists()
+
+
 def test_the_build_is_called_with_the_folder_of_the_board(micropython, idf, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
     monkeypatch.setattr(firmware, "ROOT", tmp_path)
     assert firmware.build(BOARD, str(micropython), str(idf)) == 0
     assert (tmp_path / "calls").read_text().splitlines() == [
-        "mpy-cross", "submodules BOARD_DIR=%s" % (BOARDS / BOARD), "all BOARD_DIR=%s idf=yes" % (BOARDS / BOARD)]
+        "mpy-cross", "submodules BOARD_DIR=%s" % (BOARDS / BOARD), "all BOARD_DIR=%s idf=%s" % (BOARDS / BOARD, idf)]
     told = capfd.readouterr().out
     assert "build/firmware/%s/firmware.bin" % BOARD in told and "1500000 of the 1572864 bytes" in told
+    assert "make flash BOARD=%s PORT=…" % BOARD in told
+
+
+def test_both_may_be_named_from_the_home_directory(micropython, idf, tmp_path, monkeypatch):
+    """`make firmware MICROPYTHON_SRC=~/micropython`: not every shell puts the directory there."""
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(firmware, "ROOT", tmp_path)
+    micropython.rename(tmp_path / "my micropython")
+    assert firmware.build(BOARD, "~/my micropython", "~/" + idf.name) == 0
+    assert (tmp_path / "calls").read_text().endswith("idf=%s\n" % idf)
+
+
+def test_a_build_ends_with_its_first_failure(micropython, idf, tmp_path, monkeypatch):
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setattr(firmware, "ROOT", tmp_path)
+    write(micropython / "mpy-cross" / "Makefile", "all:\n\tfalse\n")
+    assert firmware.build(BOARD, str(micropython), str(idf)) == 1
+    assert not (tmp_path / "calls").exists()
 
 
 def test_a_build_that_fails_is_told(micropython, idf, tmp_path, monkeypatch, capfd):
@@ -135,6 +185,16 @@ def test_a_build_that_fails_is_told(micropython, idf, tmp_path, monkeypatch, cap
     write(idf / "export.sh", "false\n")
     assert firmware.build(BOARD, str(micropython), str(idf)) == 1
     assert "The build of %s failed" % BOARD in capfd.readouterr().out
+
+
+def test_both_may_be_named_in_the_environment(monkeypatch):
+    called = []
+    monkeypatch.setattr(firmware, "build", lambda *arguments: called.append(arguments) or 0)
+    monkeypatch.setattr("sys.argv", ["firmware", BOARD])
+    monkeypatch.setenv("MICROPYTHON_SRC", "/a")
+    monkeypatch.setenv("IDF_PATH", "/b")
+    assert firmware.main() == 0
+    assert called == [(BOARD, "/a", "/b")]
 
 
 def test_make_passes_the_variables_on():
