@@ -1,8 +1,9 @@
 """Writes an image onto a board over its serial cable, with esptool: `make flash BOARD=… PORT=…`.
 
 The image is the one that `make firmware` built, or IMAGE=file: from the bootloader on, so that a bare chip needs no
-more. Before anything is written the image is looked at: that it is there, that it is such an image, and that it is for
-the chip of this board. Then esptool does its work, and what can be done about its complaints is said.
+more; what NVS held is gone with it, as MicroPython fills the gaps of an image. Before anything is written the image is
+looked at: that it is there, that it is such an image, and that it is for the chip of this board. Then esptool does its
+work, and what can be done about its complaints is said.
 """
 
 import argparse
@@ -35,6 +36,12 @@ The chip did not answer. Hold the button BOOT (on some boards FLASH or 0), press
 and do this again. Without buttons: pin GPIO{pin} to ground while the power comes on."""
 NEXT = """\
 {board} has its image. It restarts; tell it who it is:
+
+    make provision BOARD={board} PORT={port}
+
+If it was a station before: its records are still there, its passwords and its key, which were in NVS, are not."""
+ERASED = """\
+{board} has its image, and nothing else is left in its flash. It restarts; tell it who it is:
 
     make provision BOARD={board} PORT={port}"""
 
@@ -114,7 +121,7 @@ def flash(board, port, image=None, erase=False, esptool=None):
     if process.returncode:
         print("\n" + advice(output, board, port))
         return 1
-    print("\n" + NEXT.format(board=board, port=port))
+    print("\n" + (ERASED if erase else NEXT).format(board=board, port=port))
     return 0
 
 
