@@ -56,6 +56,19 @@ class Loose(Repl):
         return super().run(code)
 
 
+class Noisy(Repl):
+    """A Repl over a cable that adds `more` to the first command in which there is `what`."""
+
+    def __init__(self, port, what, more):
+        super().__init__(port)
+        self.what, self.more = what, more
+
+    def run(self, code):
+        if hasattr(self, "what") and self.what in code:
+            code, self.what = code + self.more, "\0"
+        return super().run(code)
+
+
 def make(target, board, *variables):
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     return subprocess.run(["make", "--no-print-directory", target, "PORT=" + board.port, *variables], cwd=image.ROOT,

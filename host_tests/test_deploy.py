@@ -1,17 +1,20 @@
 """`make deploy`: only what changed goes over the cable, and an interrupted one leaves the old agent or the new one."""
 
 import contextlib
+import itertools
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from deployments import Loose, Unplugged, Watched, boots, make
+from deployments import Loose, Noisy, Unplugged, Watched, boots, make
+from test_interview import typed
 from virtual_boards import PROMPT, at_repl
 
-from tools import deploy, image
+from tools import deploy, image, records
 from tools.board_console import BoardError
 from tools.board_repl import Repl, visit
 
@@ -87,6 +90,56 @@ def test_a_file_that_the_new_agent_does_not_have_is_gone(make_board):
         for slot in deploy.SLOTS:
             assert sorted(name for name in repl.tree(slot) if "former" in name) == [], slot
     assert said(3) in boots(board)
+
+
+def test_a_file_that_was_put_into_the_slot_by_hand_does_not_stay(make_board):
+    """A .py beside its .mpy would be the one that is imported."""
+    board = at_repl(make_board(size=128 * 4096))
+    put(board, agent(1))
+    with Repl(board.port) as repl:
+        repl.write("/agent-a/holdfast/stray.py", b"")
+    assert put(board, agent(1)) == (0, 6)
+    with Repl(board.port) as repl:
+        assert "holdfast/stray.py" not in repl.tree("/agent-b")
+    assert said(1) in boots(board)
+
+
+@pytest.mark.parametrize("name", ["boot.py", "main.py"])
+def test_a_file_that_was_changed_in_the_root_by_hand_is_put_right(make_board, name):
+    board = at_repl(make_board(size=128 * 4096))
+    put(board, agent(1))
+    with Repl(board.port) as repl:
+        repl.run("with open('/%s', 'a') as f: f.write('# mine')" % name)
+    assert put(board, agent(1)) is not None
+    board.power_cut()
+    assert b"# mine" not in image.read_image(board.image)[name]
+    assert said(1) in boots(board)
+
+
+def test_a_file_with_another_name_is_not_copied_from_where_it_is_about_to_be_removed(make_board):
+    board = at_repl(make_board(size=128 * 4096))
+    put(board, agent(1, **{"holdfast/a.py": b"# moved\n", "holdfast/c.py": b"C = 1\n", "holdfast/d.py": b"D = 1\n"}))
+    put(board, agent(2))
+    put(board, agent(3, **{"holdfast/b.py": b"# moved\n", "holdfast/c.py": b"D = 1\n", "holdfast/d.py": b"C = 1\n"}))
+    board.power_cut()
+    found = image.read_image(board.image)
+    assert [found["agent-a/holdfast/%s.py" % name] for name in "bcd"] == [b"# moved\n", b"D = 1\n", b"C = 1\n"]
+    assert said(3) in boots(board)
+
+
+@pytest.mark.parametrize("what, more, told", [
+    ("w(d(", "; w(b'x')", "what arrived in /agent-b is not what was sent, so the old agent stays"),
+    ("copy(", "\nwith open('/agent-b/holdfast/same.py', 'a') as f: f.write('x')", "what arrived in /agent-b"),
+    ("/boot.py.new", "; w(b'x')", "/boot.py arrived damaged, nothing was changed"),
+])
+def test_what_arrives_damaged_is_noticed_and_leaves_the_old_agent(make_board, what, more, told):
+    board = at_repl(make_board(size=128 * 4096))
+    put(board, agent(1))
+    with Noisy(board.port, what, more) as repl, pytest.raises(BoardError, match=told):
+        deploy.deploy(repl, agent(2))
+    assert said(1) in boots(board)
+    put(board, agent(2))
+    assert said(2) in boots(board)
 
 
 def test_a_board_installed_by_mip_is_taken_over(make_board):
@@ -180,6 +233,40 @@ def test_a_pulled_cable_leaves_the_old_agent_or_the_new_one(make_board):
     raise AssertionError("no deployment came to its end")
 
 
+@pytest.mark.parametrize("before", ["mip", "deploy"])
+def test_a_cable_pulled_while_the_agents_change_places(make_board, before):
+    """At each command from the last file on: among them are those that replace boot.py and main.py."""
+    board = make_board(flat(agent(1)) if before == "mip" else {}, size=128 * 4096)
+    at_repl(board)
+    if before == "deploy":
+        put(board, agent(1))
+    board.power_cut()
+    saved = open(board.image, "rb").read()
+    for commands in itertools.count(1):
+        board.power_cut()
+        with open(board.image, "r+b") as file:
+            file.write(saved)
+        board.power_on()
+        repl = Loose(board.port, 0)
+
+        def progress(done, total, repl=repl, commands=commands):
+            if done == total:
+                repl.left = commands
+
+        try:
+            deploy.deploy(repl, agent(2), progress)
+            unplugged = False
+        except Unplugged:
+            unplugged = True
+        repl.close()
+        Repl(board.port).close()  # a soft reset, as any tool makes
+        text = boots(board)
+        assert (said(1) in text) != (said(2) in text), (commands, text)
+        if not unplugged:
+            assert said(2) in text and commands > 5
+            return
+
+
 def test_a_killed_deployment_leaves_the_old_agent(make_board):
     board = make_board(image.charger_files(NOWHERE, "HOLDFAST-1"), size=512 * 4096)
     board.power_on()
@@ -200,6 +287,24 @@ def test_a_killed_deployment_leaves_the_old_agent(make_board):
     assert "station: HOLDFAST-1" in board.command("status")
 
 
+def test_ctrl_c_leaves_the_old_agent_at_work_and_says_so(make_board):
+    board = make_board(image.charger_files(NOWHERE, "HOLDFAST-1"), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt", 10)
+    deployment = subprocess.Popen([sys.executable, "-m", "tools.deploy", board.port], cwd=image.ROOT,
+                                  stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 20
+    start = board.flash.programs
+    while board.flash.programs < start + 200:
+        assert time.monotonic() < deadline and deployment.poll() is None
+        time.sleep(0.01)
+    deployment.send_signal(signal.SIGINT)
+    _, told = deployment.communicate(timeout=20)
+    assert deployment.returncode == 1 and "deploy: interrupted; the board has the agent that it had" in told
+    board.read_until("next attempt", 10)
+    assert "station: HOLDFAST-1" in board.command("status")
+
+
 def test_make_deploy_puts_the_real_agent_onto_a_stock_board_and_says_what_comes_next(make_board):
     files = {"config.json": image.charger_files(NOWHERE, "HOLDFAST-1")["config.json"]}
     board = at_repl(make_board(files, size=512 * 4096))
@@ -207,6 +312,7 @@ def test_make_deploy_puts_the_real_agent_onto_a_stock_board_and_says_what_comes_
     assert done.returncode == 0, done.stdout + done.stderr
     count = len(deploy.slot_files())
     assert "%d files" % count in done.stdout and "%d sent, 0 were on the board" % count in done.stdout
+    assert "make provision PORT=%s tells it who it is" % board.port in done.stdout
     board.read_until("next attempt", 10)
     assert "station: HOLDFAST-1" in board.command("status")
     done = make("deploy", board)
@@ -215,28 +321,98 @@ def test_make_deploy_puts_the_real_agent_onto_a_stock_board_and_says_what_comes_
     assert deploy.chosen(image.read_image(board.image)["boot.py"]) == "/agent-a"
 
 
-def test_a_station_at_work_is_not_interrupted_unless_told(make_board):
-    board = make_board({"main.py": "import sys\nwhile True:\n line = sys.stdin.readline()\n"
-                                   " print('evse 1: driver AB***9, Charging in transaction 7\\r\\nok')\n"})
+def test_how_far_it_is_can_be_told_within_a_large_file_too(make_board):
+    board = at_repl(make_board(size=128 * 4096))
+    told = []
+    files = agent(1, **{"holdfast/large.py": b"# much\n" * 1000})
+    with Repl(board.port) as repl:
+        deploy.deploy(repl, files, lambda *one: told.append(one))
+    total = sum(map(len, files.values()))
+    assert {whole for _, whole in told} == {total} and told[-1][0] == total
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert len({done for done, _ in told}) == len(files) + 6, "seven parts of the large one"
+
+
+def test_make_deploy_shows_how_far_it_is_on_a_terminal(make_board):
+    files = {"config.json": image.charger_files(NOWHERE, "HOLDFAST-1")["config.json"]}
+    board = at_repl(make_board(files, size=512 * 4096))
+    status, seen = typed(["make", "--no-print-directory", "deploy", "PORT=" + board.port], [])
+    total = re.findall(r"deploying .*?([\d.]+)/([\d.]+) kB", seen)
+    amounts = [float(done) for done, _ in total]
+    assert status == 0 and len(set(amounts)) > 3 and amounts == sorted(amounts), seen
+    assert total[-1][0] == total[-1][1] == "%.1f" % (sum(map(len, deploy.slot_files().values())) / 1000)
+
+
+AT_WORK = ("import sys\nwhile True:\n line = sys.stdin.readline()\n"
+           " print('evse 1: driver AB***9, Charging in transaction 7\\r\\nok')\n")
+
+
+@pytest.mark.parametrize("target", ["deploy", "provision", "backup", "restore"])
+def test_a_station_at_work_is_not_interrupted_unless_told(make_board, tmp_path, target):
+    board = make_board({"main.py": AT_WORK, "config.json": '{"station_id": "HOLDFAST-1"}'})
     board.power_on()
-    with pytest.raises(BoardError, match="a car is charging"):
-        visit(board.port)
-    with visit(board.port, force=True) as repl:
-        assert repl.value("6 * 7") == 42
+    path = tmp_path / "file"
+    if target == "provision":
+        path.write_text(image.charger_files(NOWHERE, "HOLDFAST-1")["config.json"])
+    elif target == "restore":
+        records.save(path, "HOLDFAST-1", "0.1.0", {})
+    done = make(target, board, "FILE=%s" % path)
+    assert done.returncode and "a car is charging (evse 1: driver AB***9" in done.stderr and "FORCE=1" in done.stderr
+    assert board.flash.programs == 0
+    done = make(target, board, "FILE=%s" % path, "FORCE=1")
+    assert "a car is charging" not in done.stderr and "raw REPL" in board.transcript
+
+
+class Answers:
+    """A board that is nothing but what it is asked for by `deploy.check`."""
+
+    port = "/dev/x"
+
+    def __init__(self, free, mpy=deploy.MPY, wide=False):
+        self.free, self.mpy, self.wide = free, mpy, wide
+
+    def value(self, expression):
+        return self.mpy if "_mpy" in expression else (self.free, self.wide)
+
+    def run(self, code):
+        return "False\n"
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_board_with_just_the_heap_takes_it_and_one_with_an_octet_less_is_refused(wide):
+    need = (deploy.AGENT + deploy.NETWORK) * (1 + wide)  # objects of 64 bits are twice as large
+    assert deploy.check(Answers(need, wide=wide)) is deploy.deploy
+    with pytest.raises(BoardError, match="(?s)too small.*%d more.*make flash" % (deploy.NETWORK * (1 + wide))):
+        deploy.check(Answers(need - 1, wide=wide))
+
+
+def test_a_micropython_that_reads_other_mpy_files_is_told_which_one_would():
+    with pytest.raises(BoardError, match="version 5, not 6: it wants MicroPython 1.29, from https://micropython.org"):
+        deploy.check(Answers(10**9, mpy=5))
+
+
+def test_garbage_is_not_taken_for_a_lack_of_heap(make_board):
+    board = at_repl(make_board())
+    with Repl(board.port) as repl:
+        repl.run("for i in range(200): bytearray(8000)")
+        assert deploy.check(repl) is deploy.deploy
 
 
 def test_a_board_without_the_heap_is_refused_and_told_what_fits(make_board):
     board = at_repl(make_board(heap="256K"))
-    with Repl(board.port) as repl, pytest.raises(BoardError, match="(?s)too small for the agent.*make flash") as told:
-        deploy.check(repl)
-    assert board.port in str(told.value)
+    done = make("deploy", board)
+    assert done.returncode and "is too small for the agent" in done.stderr
+    assert "make flash BOARD=… PORT=%s" % board.port in done.stderr
     assert board.flash.programs == 0
 
 
 def test_a_frozen_agent_is_noticed(make_board):
-    board = at_repl(make_board())
+    board = at_repl(make_board({"lib/holdfast.py": ""}))
     with Repl(board.port) as repl:
+        repl.run("import sys, holdfast")
+        before = repl.value("sys.path")
         assert deploy.frozen(repl, "asyncio") and not deploy.frozen(repl, "holdfast")
+        assert repl.value("sys.path") == before
 
 
 def test_a_full_file_system_is_told_before_anything_is_written(make_board):

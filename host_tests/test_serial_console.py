@@ -84,11 +84,33 @@ def test_what_was_logged_is_shown_and_what_comes(station, followed):
     assert "\x03" not in station.transcript and "contactors open" not in station.transcript
 
 
-def test_the_level_is_the_lowest_that_is_shown(station, followed):
-    shown = followed("error")
-    station.write("reboot\r\n")
-    station.read_until("next attempt", 10)
-    assert list(shown) == []
+# Answers as an agent does whose log goes on while it is told: a line comes live and is among those that were kept.
+LOGS = """
+import sys
+on = False
+while True:
+    line = sys.stdin.readline().strip()
+    on = on or line == 'log on'
+    if line == 'log':
+        print(on and '# 12:00:01 warning between')
+        print('12:00:00 info kept\\n12:00:00 error kept\\n12:00:01 warning between\\nok')
+        print(on and '# 12:00:02 debug next\\n# 12:00:03 error last')
+    elif line:
+        print('ok')
+"""
+
+
+@pytest.mark.parametrize("level, count", [("debug", 5), ("info", 4), ("warning", 3), ("error", 2)])
+def test_the_level_is_the_lowest_that_is_shown_and_each_line_is_shown_once(make_board, level, count):
+    board = make_board({"main.py": LOGS})
+    board.power_on()
+    shown = []
+    follow(board.port, level, shown.append, lambda: any("last" in line for line in shown))
+    lines = ["12:00:00 info kept", "12:00:00 error kept", "12:00:01 warning between", "12:00:02 debug next",
+             "12:00:03 error last"]
+    levels = ("debug", "info", "warning", "error")
+    assert shown == [line for line in lines if levels.index(line.split()[1]) >= levels.index(level)]
+    assert len(shown) == count
 
 
 def test_a_reset_does_not_end_it(station, followed):
