@@ -334,6 +334,14 @@ def test_the_firmware_agrees_with_the_type_stubs():
     assert stub_types.findings([FIRMWARE]) == []
 
 
+@pytest.mark.parametrize("found, status, told", [
+    ([], 0, "nothing wrong"), (["firmware/x.py:1: error: no such thing"], 1, "x.py:1: error: no such thing")])
+def test_the_types_can_be_asked_for_by_hand(monkeypatch, capsys, found, status, told):
+    monkeypatch.setattr(stub_types, "findings", lambda paths: found if paths == [FIRMWARE] else ["other files"])
+    assert stub_types.main() == status
+    assert told in capsys.readouterr().out
+
+
 WRONG = """
 import time
 import esp32, machine, network

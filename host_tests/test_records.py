@@ -8,8 +8,8 @@ import subprocess
 import zipfile
 
 import pytest
+from deployments import Noisy, Watched, boots
 from holdfast.flash import framed
-from test_deploy import Watched
 from virtual_boards import PROMPT, at_repl
 
 from tools import image, records
@@ -118,6 +118,31 @@ def test_an_archive_that_is_not_as_it_was_saved_is_refused(archive, change):
         records.load(spoilt(archive, change))
 
 
+@pytest.mark.parametrize("name, content", [
+    ("../main.py", framed("../main.py", b"import evil")),
+    (records.SECRET, framed(records.SECRET, b"somebody else's")),
+    ("reservation-3", bytes(records.LARGEST + 1)),
+])
+def test_an_archive_made_by_somebody_else_brings_nothing_but_records(tmp_path, name, content):
+    """Its manifest agrees with it; what is in it is what no station saves."""
+    records.save(tmp_path / "station.zip", "HOLDFAST-1", "0.1.0", {name: content})
+    with pytest.raises(BoardError, match="nothing was changed"):
+        records.load(tmp_path / "station.zip")
+
+
+def test_an_archive_with_two_records_of_one_name_is_refused(archive):
+    with zipfile.ZipFile(archive, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
+        file.writestr("records/reservation-9", NEW["reservation-9"])
+    with pytest.raises(BoardError, match="nothing was changed"):
+        records.load(archive)
+
+
+def test_a_record_that_the_station_had_set_aside_goes_along(tmp_path):
+    found = {"reservation-1.bad": b"no record at all", "counter": b""}
+    records.save(tmp_path / "station.zip", "HOLDFAST-1", "0.1.0", found)
+    assert records.load(tmp_path / "station.zip")[1] == found
+
+
 def test_a_record_that_was_damaged_already_is_refused(tmp_path):
     path = tmp_path / "station.zip"
     records.save(path, "HOLDFAST-1", "0.1.0", {"reservation-1": b"no record at all"})
@@ -130,6 +155,62 @@ def test_a_file_that_is_no_archive_is_told(tmp_path):
     for path, told in ((tmp_path / "x", "no backup"), (tmp_path / "y", "No such file")):
         with pytest.raises(BoardError, match=told):
             records.load(path)
+
+
+def test_a_record_that_arrives_damaged_is_not_saved(make_board):
+    board = at_repl(make_board(files(OLD)))
+    with Repl(board.port) as repl:
+        read = repl.read
+        repl.read = lambda path: read(path) + b"x"
+        with pytest.raises(BoardError, match="arrived damaged; try again"):
+            records.fetch(repl)
+
+
+def test_a_record_that_arrives_damaged_on_the_board_leaves_the_old_ones(make_board, archive):
+    board = at_repl(make_board(files(OLD)))
+    with Noisy(board.port, "w(d(", "; w(b'x')") as repl, pytest.raises(BoardError, match="so the old ones stay"):
+        records.restore(repl, records.load(archive)[1])
+    assert "starts True %s" % sorted(OLD) in boots(board)
+
+
+@pytest.mark.parametrize("left", ["records-new/other", "records-old/reservation-1"])
+def test_what_an_interrupted_attempt_left_is_not_in_the_way(make_board, archive, left):
+    board = at_repl(make_board({**files(OLD), left: b"left"}))
+    with Repl(board.port) as repl:
+        records.restore(repl, records.load(archive)[1])
+    board.close()
+    assert set(image.read_image(board.image)) == set(files(NEW))
+
+
+def test_a_password_outlives_an_attempt_that_was_interrupted_between_the_old_and_the_new(make_board, archive):
+    password = made(records.SECRET)
+    before = {name.replace("records/", "records-old/"): content for name, content in files(
+        {**OLD, **password}).items()}
+    before["config.held"] = before.pop("config.json")
+    board = make_board(before)
+    board.power_on()
+    board.read_until(PROMPT)
+    with Repl(board.port) as repl:
+        records.restore(repl, records.load(archive)[1])
+    board.close()
+    found = image.read_image(board.image)
+    assert found[SECRET] == password[records.SECRET] and set(found) == set(files(NEW)) | {SECRET}
+
+
+def test_a_board_that_is_no_station_yet_is_told_with_what_makes_it_one(make_board, tmp_path):
+    board = at_repl(make_board({}))
+    done = make("backup", board, tmp_path / "station.zip")
+    assert done.returncode and "has no configuration: make provision PORT=%s" % board.port in done.stderr
+    assert list(tmp_path.glob("station*")) == []
+
+
+def test_a_file_that_can_not_be_written_is_told_and_the_station_goes_on(make_board, tmp_path):
+    board = make_board(image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1"), size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt", 10)
+    done = make("backup", board, tmp_path / "nowhere" / "station.zip")
+    assert done.returncode and "station.zip: No such file or directory" in done.stderr, done.stderr
+    board.read_until("next attempt", 10)
 
 
 def test_another_station_is_refused(make_board, archive):

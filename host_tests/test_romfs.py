@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from deployments import Loose, Unplugged, Watched, boots, make
+from deployments import Loose, Noisy, Unplugged, Watched, boots, make
 from virtual_boards import PROMPT, ask, at_repl
 
 from tools import deploy, image, romfs
@@ -185,6 +185,47 @@ def test_a_pulled_cable_leaves_the_old_agent_or_the_new_one(board):
             return
 
 
+HALF = image.ROMFS_SIZE // 2 // 4096  # the first block of the second slot, which is the one that is filled below
+
+
+@pytest.mark.parametrize("what, more, told", [
+    ("nothing", "", None),
+    ("part[0:", "\npart[9] ^= 1", "a block arrived damaged, try again"),
+    ("put(%d," % (HALF + 1), "\nrom.writeblocks(%d, bytearray(4096))" % (HALF + 1), "so the old agent stays; try"),
+    ("b'HOLDFAST", "\nrom.writeblocks(%d, bytearray(4096))" % HALF, "the flash of .* does not keep what is written"),
+])
+def test_what_is_damaged_on_its_way_into_the_flash_is_noticed_and_leaves_the_old_agent(board, what, more, told):
+    put(board, agent(1))
+    files = agent(2, **{"holdfast/more.py": random.Random(2).randbytes(5000)})
+    with Noisy(board.port, what, more) as repl:
+        if told:
+            with pytest.raises(BoardError, match=told):
+                romfs.deploy(repl, files)
+        else:
+            romfs.deploy(repl, files)
+    assert said(1 if told else 2) in boots(board)
+
+
+def test_how_far_it_is_can_be_told(board):
+    told = []
+    with Repl(board.port) as repl:
+        romfs.deploy(repl, agent(1), lambda *one: told.append(one))
+    assert told == [(4096, 3 * 4096), (2 * 4096, 3 * 4096), (3 * 4096, 3 * 4096)]
+
+
+def test_an_agent_runs_although_its_number_would_be_that_of_one_that_was_given_up(board):
+    """Where the slot of that one cannot be read any more, its number is known from NVS only."""
+    put(board, agent(1))
+    put(board, agent(2))
+    boots(board)
+    ask(board, "import esp32; n = esp32.NVS('holdfast'); n.set_i32('failed', 2); n.commit()")
+    board.power_cut()
+    spoil(board, 1, 5000)
+    boots(board)
+    put(board, agent(3))
+    assert said(3) in boots(board)
+
+
 def test_make_deploy_brings_the_real_agent_and_says_what_it_did(make_board):
     files = {"config.json": image.charger_files(NOWHERE, "HOLDFAST-1")["config.json"]}
     board = make_board(files, 512 * 4096, romfs=b"", frozen=image.frozen_image())
@@ -194,6 +235,7 @@ def test_make_deploy_brings_the_real_agent_and_says_what_it_did(make_board):
     done = make("deploy", board)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "an agent in ROMFS, verified by its hash: %d of its %d blocks written" % (blocks, blocks) in done.stdout
+    assert "make provision PORT=%s tells it who it is" % board.port in done.stdout
     board.read_until("next attempt", 10)
     assert "station: HOLDFAST-1" in board.command("status")
     assert "nothing to do" in make("deploy", board).stdout
