@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_web_on_board import codes
+from test_web_on_board import NOWHERE, codes
 
 from tools import image
 from tools.csms import Csms
@@ -79,6 +79,22 @@ def test_an_installer_commissions_a_new_station_with_a_phone(make_board):
             assert password not in "\n".join(await board.acommand("log"))
 
     asyncio.run(situation())
+
+
+def test_settings_that_nobody_changed_are_saved_as_they_were_and_spaces_do_not_matter(make_board):
+    lan = {"mdc": 23, "mdio": 18, "phy_type": "LAN8720", "phy_addr": 0, "power": 12}
+    settings = image.make_config(NOWHERE, "DEPOT-7", network={"ethernet": lan, "time_server": "10.0.0.1"}, watchdog=0,
+                                 message_limit=4096, web={"minutes": 30}, ca_certificate="/ca.pem",
+                                 variables={"OCPPCommCtrlr.HeartbeatInterval": "60"})
+    board = make_board({**image.firmware_files(), "config.json": json.dumps(settings)}, size=512 * 4096)
+    board.power_on()
+    board.read_until("security event")
+    password = codes("\n".join(board.command("web on")))["password"]
+    for steps in ([], [["type", "evses", " cCCS2  cType2 \n\tsType2 \n"], ["type", "model", " Virtual "]]):
+        seen = browse(board, password, [["open"], ["login"], ["settings"], *steps, ["save"]])
+        assert seen[-1] == 200
+        board.read_until("off after 30 minutes without use", 10)
+        assert json.loads(image.read_image(board.image)["config.json"]) == settings
 
 
 def test_a_phone_out_of_reach_is_told(make_board):
