@@ -513,6 +513,14 @@ def test_an_answer_that_is_taken_drop_by_drop_is_cut_off():
     assert stream.over() == 9000 and stream.sent == 51
 
 
+def test_no_room_for_an_answer_or_too_little_stack_costs_the_visitor_only():
+    for error in (MemoryError, RuntimeError):
+        def fails(now, request, error=error):
+            raise error
+
+        assert not server._Connection(Stream(1, after=0), 0).step(0, SimpleNamespace(answer=fails))
+
+
 def test_a_request_that_does_not_end_is_cut_off():
     assert Stream(1, after=8000).over() == 5000
 
@@ -560,6 +568,16 @@ def test_a_heap_that_is_full_for_a_moment_does_not_end_the_page(make_board):
         assert udp.recv(512)[-4:] == bytes((127, 0, 0, 1))
     with socket.create_connection(("127.0.0.1", board.ports[80])):
         assert is_on(board)
+
+
+def test_a_fault_of_the_page_itself_ends_the_page_and_nothing_else(make_board):
+    board = started(make_board, "\nimport holdfast.web.server as s\ndef fault(*w):\n  raise KeyError\n"
+                                "s.answer = fault\n")
+    board.command("web on")
+    with socket.socket(type=socket.SOCK_DGRAM) as udp:
+        udp.sendto(QUERY, ("127.0.0.1", board.ports[53]))
+    board.read_until("KeyError")
+    assert not is_on(board) and "evse 1: idle" in board.command("status")
 
 
 def test_no_memory_for_the_page_is_told_and_the_station_goes_on(make_board):

@@ -27,6 +27,7 @@ def test_a_configuration_that_is_right_is_written_and_wants_a_restart():
     written = dict(GOOD)
     assert written.pop("password") == phone.edge.nvs["password"][8:].decode()
     assert json.loads(phone.edge.text) == written and phone.site.wish == "restart"
+    assert phone.edge.lines == ["web page: somebody logged in", "web page: new configuration"]
 
 
 def test_a_fault_is_told_with_its_field_and_nothing_is_written():
@@ -66,6 +67,15 @@ def test_a_password_that_is_in_use_stays_until_the_configuration_for_the_new_one
     assert phone.edge.nvs["password"][8:] == b"the-one-that-is-in-use"
     assert phone.edge.nvs["password2"] == bound("ws://other/") + b"a-secret-of-16-characters"
     assert phone.edge.order[:2] == ["password2", "/config.json"]
+
+
+def test_a_password_that_is_in_use_in_the_second_place_stays_there():
+    phone = Phone({"csms_url": GOOD["csms_url"]})
+    phone.edge.nvs["password"] = bound("ws://before/") + b"of-a-csms-before-this"
+    phone.edge.nvs["password2"] = bound("ws://csms/ocpp") + b"the-one-that-is-in-use"
+    changed(phone, csms_url="ws://other/")
+    assert phone.edge.nvs == {"password": bound("ws://other/") + b"a-secret-of-16-characters",
+                              "password2": bound("ws://csms/ocpp") + b"the-one-that-is-in-use"}
 
 
 def test_a_new_password_for_the_same_csms_takes_the_place_of_the_old_one():
@@ -181,9 +191,11 @@ def test_flash_that_fails_is_told():
 def test_what_is_no_configuration_at_all_is_refused():
     phone = Phone()
     nested = []
+    objects = {}
     for _ in range(64):
         nested = [nested]
-    for wrong in ([], "x", 5, {"pins": nested}):
+        objects = {"": objects}
+    for wrong in ([], "x", 5, {"pins": nested}, {"pins": objects}):
         phone.ask("/config", wrong)
         assert phone.status == 400 and phone.edge.text == ""
 

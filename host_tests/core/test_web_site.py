@@ -114,6 +114,7 @@ def test_passwords_are_random_and_can_be_typed():
     assert new_code(bytes(range(1, 13))) != code
     assert len(set("".join([new_code(bytes([octet] * 12)) for octet in range(256)]))) == 32  # 5 bits a letter
     assert PASSWORD.encode() not in hashed(PASSWORD, b"salt" * 4)
+    assert hashed(PASSWORD, b"salt" * 4)[16:] != hashed(PASSWORD, b"SALT" * 4)[16:]
 
 
 # --- limits
@@ -166,10 +167,11 @@ def test_a_login_from_another_site_is_refused_and_counts_for_nothing():
 
 def test_a_name_that_was_made_to_point_here_gets_nothing():
     phone = Phone(GOOD)
-    phone.host = "evil.example"
-    phone.origin = "http://evil.example"
-    for path, body in (("/config", None), ("/config", GOOD), ("/off", {})):
-        assert phone.ask(path, body) == b"" and phone.status == 302
+    for name in ("evil.example", HOST + ".evil.example", "a" + HOST, HOST + "1", "evil.example:" + HOST):
+        phone.host = name
+        phone.origin = "http://" + name
+        for path, body in (("/config", None), ("/config", GOOD), ("/off", {})):
+            assert phone.ask(path, body) == b"" and phone.status == 302, name
     assert phone.site.wish is None
 
 
