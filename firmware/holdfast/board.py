@@ -110,18 +110,10 @@ def known_time(utc=None):
 
 
 def trouble():
-    """What _boot.py had to say about the file system and the agent in ROMFS, told once; None: nothing."""
-    if esp32:
-        nvs = esp32.NVS("holdfast")
-        text = bytearray(120)
-        try:
-            size = nvs.get_blob("trouble", text)
-            nvs.erase_key("trouble")
-            nvs.commit()
-            return str(text[:size], "utf-8")
-        except OSError:
-            pass
-    return None
+    """What _boot.py had to say about the file system and the agent in ROMFS, told once; "": nothing."""
+    text = blob("trouble", None, 120)
+    forget("trouble")
+    return str(text, "utf-8")
 
 
 def reset():
@@ -189,6 +181,17 @@ def blob(key, content=None, most=264):
     except (AttributeError, OSError):  # no NVS, or nothing in it
         pass
     return b""
+
+
+def forget(*keys):
+    """Remove keys from NVS, those that are there."""
+    for key in keys:
+        try:
+            nvs = esp32.NVS("holdfast")
+            nvs.erase_key(key)
+            nvs.commit()
+        except (AttributeError, OSError):  # no NVS, or nothing in it
+            pass
 
 
 def quiet():

@@ -19,13 +19,7 @@ def erase(root, keep):
     """Remove configuration, certificates, passwords, crash reports and records; with `keep` not the reservations, and
     not the endings and transactions that the CSMS has yet to hear of. Returns the paths that could not be removed."""
     failed = []
-    for key in _SECRETS if board.esp32 else ():
-        nvs = board.esp32.NVS("holdfast")
-        try:
-            nvs.erase_key(key)
-            nvs.commit()
-        except OSError:  # there was none
-            pass
+    board.forget(*_SECRETS)
     forget()
     paths = []
     for directory in (root or "/", root + "/records"):

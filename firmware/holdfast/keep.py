@@ -37,13 +37,10 @@ def keep(root, config):
 def restore():
     """Write the files back that the file system does not have. Returns the paths of those that it took."""
     found = []
-    for index in range(_MOST if board.esp32 else 0):
-        buffer = bytearray(_LARGEST)
-        try:
-            size = board.esp32.NVS("holdfast").get_blob("file%d" % index, buffer)
-        except OSError:  # never copied
+    for index in range(_MOST):
+        path, _, content = board.blob("file%d" % index, None, _LARGEST).partition(b"\0")
+        if not path:  # never copied
             continue
-        path, _, content = bytes(buffer[:size]).partition(b"\0")
         path = path.decode()
         try:
             open(path, "rb").close()
@@ -59,11 +56,5 @@ def restore():
 
 def forget():
     """Remove the copies: the station goes to somebody else."""
-    for index in range(_MOST if board.esp32 else 0):
-        nvs = board.esp32.NVS("holdfast")
-        for name in ("file%d", "mark%d"):
-            try:
-                nvs.erase_key(name % index)
-                nvs.commit()
-            except OSError:  # there was none
-                pass
+    for index in range(_MOST):
+        board.forget("file%d" % index, "mark%d" % index)

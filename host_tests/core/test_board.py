@@ -151,7 +151,7 @@ def test_without_a_chip_nothing_is_counted():
     try:
         board.begin()
         assert (board.crashes, board.reason) == (0, "Unknown")
-        assert not board.has_backup() and board.heaps() == [] and board.trouble() is None
+        assert not board.has_backup() and board.heaps() == [] and board.trouble() == ""
         assert board.watchdog(30) is None
     finally:
         board.machine, board.esp32 = kept
