@@ -14,7 +14,7 @@ import time
 
 from holdfast import board, config
 from holdfast.clock import rfc3339
-from holdfast.console import Console, Typing, serve
+from holdfast.console import Console
 from holdfast.log import Log
 from holdfast.watchdog import PATIENCE, Watchdog
 
@@ -67,7 +67,6 @@ class Agent:
     def _build(self):
         """Make the station and what belongs to it, from what flash holds; in safe mode only read the configuration."""
         self.config = self.station = self.link = self.hardware = self.config_error = None
-        self._typing = Typing(self.console)
         self._due = 0  # when the station wants its next tick
         self._noted = 0  # when NVS wants to know again what must not be lost
         self._restart = None  # why the board is to be restarted
@@ -304,7 +303,7 @@ class Agent:
     async def _console(self):
         self.watchdog.expect("console", None)  # for a person; what it then does it does at once
         try:
-            await serve(self.console, self._typing, self.now, self._show)
+            await self.console.serve(self.now, self._show)
         except Exception:  # whatever it was: raised again below, and logged by `_keep`
             self._show("error the command failed, see the log\n")  # whoever gave it waits for this line
             raise
@@ -390,7 +389,7 @@ class Agent:
     def _echo(self, line):
         # The log as it grows, around what somebody is typing.
         if self.console.follow:
-            typed = self._typing.shown
+            typed = self.console.shown
             self._show("%s# %s\n%s" % ("\n" if typed else "", line, typed))
 
     def _show(self, text):

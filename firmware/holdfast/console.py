@@ -3,7 +3,7 @@
 A command is answered with its output, one `name: value` a line where that fits, and then exactly one line that begins
 with `ok` or `error`. Other lines may come in between: `# ...` is the log, `> ...` the echo of what somebody types; a
 line whose characters come all at once was not typed, and is not echoed. CR, LF and CRLF end a line, backspace works.
-Only `serve` touches the serial port; the commands themselves are in commands.py.
+Only `Console.serve` touches the serial port; the commands themselves are in commands.py.
 """
 
 import asyncio
@@ -11,13 +11,17 @@ import select
 import sys
 
 LINE = 200  # characters a command may have
+
+
 class Console:
-    """The state of the console, and its way to the commands of an agent."""
+    """The console of an agent. Characters become lines; `shown` is what the terminal has of the one so far."""
 
     def __init__(self, agent):
         self.agent = agent
         self.follow = True  # show the log as it grows
         self.echo = "auto"  # "on", "off", or "auto": what is typed by hand
+        self.shown = self._line = ""
+        self._visible = False
 
     def execute(self, line, now):
         """Do what one line says at monotonic ms `now`; returns the lines to show, none for an empty line."""
@@ -25,18 +29,8 @@ class Console:
 
         return Commands(self).execute(line, now)
 
-
-class Typing:
-    """Characters become lines. `take` gets one octet at a time; `shown` is what the terminal has of the line so far."""
-
-    def __init__(self, console):
-        self.console = console
-        self.shown = ""
-        self._line = ""
-        self._visible = False
-
     def take(self, octet, more):
-        """(text to show, finished line or None). `more()`: do further characters wait already?"""
+        """One octet was typed: (text to show, finished line or None). `more()`: do further characters wait already?"""
         if octet in (10, 13):
             line = self._line
             show = "\n" if self.shown else ""
@@ -53,7 +47,7 @@ class Typing:
             return "", None  # no character: cursor keys and the like
         else:
             if not self._line:
-                self._visible = self.console.echo == "on" or self.console.echo == "auto" and not more()
+                self._visible = self.echo == "on" or self.echo == "auto" and not more()
             show = chr(octet) if octet < 127 else "?"
             # One too long, or one that is no ASCII, is kept as such, so that the whole line is refused.
             if len(self._line) <= LINE:
@@ -65,24 +59,24 @@ class Typing:
         self.shown = "> " + self._line
         return show, None
 
+    async def serve(self, now, write):
+        """Read commands from standard input for ever, or until it ends; `write(text)` shows text.
 
-async def serve(console, typing, now, write):
-    """Read commands from standard input for ever, or until it ends; `write(text)` shows text.
-
-    Octet by octet, because on a board a read waits for as much as was asked for.
-    """
-    reader = asyncio.StreamReader(sys.stdin.buffer)
-    poll = select.poll()
-    poll.register(sys.stdin.buffer, select.POLLIN)
-    while True:
-        octet = await reader.read(1)
-        if octet == b"":
-            return  # a pipe was closed; the agent goes on
-        if octet:
-            show, line = typing.take(octet[0], lambda: poll.poll(0))
-            if show:
-                write(show)
-            if line is not None:
-                for answer in console.execute(line, now()):
-                    write(answer + "\n")
-                console.agent.changed()
+        Octet by octet, because on a board a read waits for as much as was asked for.
+        """
+        self.shown = self._line = ""  # Ctrl-C may have come in the middle of a line
+        reader = asyncio.StreamReader(sys.stdin.buffer)
+        poll = select.poll()
+        poll.register(sys.stdin.buffer, select.POLLIN)
+        while True:
+            octet = await reader.read(1)
+            if octet == b"":
+                return  # a pipe was closed; the agent goes on
+            if octet:
+                show, line = self.take(octet[0], lambda: poll.poll(0))
+                if show:
+                    write(show)
+                if line is not None:
+                    for answer in self.execute(line, now()):
+                        write(answer + "\n")
+                    self.agent.changed()

@@ -1,7 +1,7 @@
 """The serial console: commands, answers, and what becomes of typed characters."""
 
 from fakes import Desk
-from holdfast.console import LINE, Console, Typing
+from holdfast.console import LINE, Console
 from holdfast.hardware.simulated import Hardware
 from holdfast.log import Log
 
@@ -249,10 +249,9 @@ def typed(text, echo="auto", more=False):
     """(what the terminal showed, the lines that came out)."""
     console = Console(FakeAgent())
     console.echo = echo
-    typing = Typing(console)
     shown, lines = "", []
     for octet in text:
-        show, line = typing.take(octet, lambda: more)
+        show, line = console.take(octet, lambda: more)
         shown += show
         if line is not None:
             lines.append(line)
@@ -302,12 +301,12 @@ def test_an_endless_line_takes_no_endless_memory():
 
 
 def test_a_log_line_finds_what_was_typed_so_far():
-    typing = Typing(Console(FakeAgent()))
+    console = Console(FakeAgent())
     for octet in b"stat":
-        typing.take(octet, lambda: False)
-    assert typing.shown == "> stat"
-    typing.take(13, lambda: False)
-    assert typing.shown == ""
+        console.take(octet, lambda: False)
+    assert console.shown == "> stat"
+    console.take(13, lambda: False)
+    assert console.shown == ""
 
 
 
