@@ -151,6 +151,28 @@ def test_an_alert_that_does_not_come_again_stays_unknown_and_is_no_event(second)
     asyncio.run(situation())
 
 
+@in_loop
+async def test_a_csms_that_is_silent_the_second_time_is_given_up_after_some_seconds_and_let_go():
+    """Nobody else looks after the second look."""
+    heard = asyncio.Queue()
+
+    async def serve(reader, writer):
+        hello = await reader.read(4096)
+        if heard.empty():
+            heard.put_nowait(hello)
+            writer.write(bytes.fromhex("15 0303 0002 0228"))
+        else:
+            heard.put_nowait(await reader.read())  # until the station closes
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    async with secured(server.sockets[0].getsockname()[1]) as harness:
+        await harness.see("^log warning cannot connect: the CSMS broke the handshake off, wss://")
+        await heard.get()
+        assert await asyncio.wait_for(heard.get(), 2) == b""
+    server.close()
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_who_is_refused_is_logged_in_plain_words_and_becomes_an_event(name):
     async def situation():

@@ -188,6 +188,17 @@ def test_ventilation_that_is_missing_is_refused():
     assert wire.closed_at is None and wire.told[-1] == "VentilationMissing"
 
 
+def test_a_car_that_wants_ventilation_from_the_start_is_plugged_in_first_and_refused_second():
+    wire = Wire()
+    wire.car.ventilation = True
+    wire.car.plug(s2=True)
+    wire.wait(1000)
+    assert wire.told == ["plugged", "VentilationMissing"]
+    wire.car.unplug()
+    wire.wait(10_000)
+    assert wire.told[2:] == ["unplugged", "fault_cleared"]
+
+
 def test_a_car_that_begins_to_want_ventilation_is_cut_off():
     wire = Wire().charging()
     began = wire.now

@@ -148,6 +148,19 @@ def test_the_plug_is_locked_before_there_is_pwm_and_freed_after_the_contactor_op
     assert not wire.locked and wire.pulses == [1, -1]
 
 
+def test_a_lock_serves_one_session_after_the_other():
+    wire = Wire(lock=True, mirror=True)
+    for _ in range(4):
+        wire.charging()
+        wire.car.s2 = False
+        wire.authorize(False)
+        wire.wait(1000)
+        wire.car.unplug()
+        wire.wait(3000)
+        assert wire.told[-1] == "unplugged" and not wire.locked
+    assert wire.pulses == [1, -1] * 4
+
+
 def test_a_contactor_that_is_slow_to_open_keeps_the_plug_locked():
     wire = Wire(lock=True, mirror=True).charging()
     wire.authorize(False)

@@ -24,6 +24,18 @@ def test_sequence_1_1_a_car_is_plugged_in_and_gets_no_pwm_by_itself():
     assert wire.outlet.duty == pilot.OFF and not wire.outlet.closed
 
 
+def test_the_next_car_is_told_like_the_one_before():
+    wire = Wire()
+    for _ in range(2):
+        wire.told = []
+        wire.car.plug()
+        wire.wait(1000)
+        assert wire.told == ["plugged", "suspended"]
+        wire.car.unplug()
+        wire.wait(1000)
+        assert wire.told[2:] == ["unplugged"]
+
+
 def test_a_car_that_is_there_at_power_on_is_told():
     wire = Wire()
     wire.car.plug()

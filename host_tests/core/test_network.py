@@ -55,6 +55,32 @@ def test_each_reason_is_told_in_words_and_once():
         assert desk.lines == ["warning Wi-Fi home: %s, trying again" % reason], desk.lines
 
 
+def test_another_reason_is_told_too_and_the_same_one_again_after_the_next_loss():
+    desk = Desk()
+    desk.run(60)
+    fake.air = {"home": "other"}
+    desk.run(120)
+    fake.air = {"home": "secret-word"}
+    desk.run(120)
+    fake.air = {"home": "other"}
+    desk.run(60)
+    words = [line.split(": ")[-1].split(",")[0] for line in desk.lines]
+    assert words == ["no such network in reach", "wrong password", "192.168.4.2", "warning Wi-Fi home lost",
+                     "wrong password"], desk.lines
+
+
+def test_the_back_off_of_one_loss_is_over_with_it():
+    desk = Desk()
+    desk.run(300)
+    fake.air = {"home": "secret-word"}
+    desk.run(120)
+    fake.air = {}
+    desk.run(5)
+    fake.air = {"home": "secret-word"}
+    desk.run(10)
+    assert desk.network.up
+
+
 def test_attempts_come_with_a_back_off_that_has_a_limit():
     desk = Desk()
     at = []

@@ -107,6 +107,33 @@ def test_when_the_link_goes_transaction_events_stay_and_are_marked():
     assert box.drain() == ["first", "second"]
 
 
+def test_a_pause_after_an_attempt_ends_with_the_link():
+    box = Box()
+    message = box.add(TRANSACTION, "event")
+    box.next()
+    box.failed(0, message, "timeout")
+    assert box.next() is None
+    box.outbox.link_down(1000)
+    assert box.next(1000) == "event"
+
+
+def test_whoever_waited_for_an_answer_hears_that_it_was_lost_with_the_link():
+    box = Box()
+    for kind, name in ((BOOT, "boot"), (DRIVER, "authorize"), (UPDATE, "update")):
+        message = box.add(kind, name)
+        box.next()
+        box.failed(0, message, "offline")
+    assert box.results == [("boot", "offline"), ("authorize", "offline"), ("update", "offline")]
+
+
+def test_events_of_a_station_whose_csms_does_not_keep_up_are_not_marked_offline():
+    box = Box()
+    for number in range(30):
+        box.add(STATUS, "status %d" % number)
+    assert box.outbox.is_full()
+    assert not box.add(TRANSACTION, "event").offline
+
+
 def test_a_transaction_event_that_was_on_its_way_when_the_link_went_is_first_again():
     box = Box()
     message = box.add(TRANSACTION, "first")
