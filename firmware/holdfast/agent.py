@@ -186,10 +186,10 @@ class Agent:
             self._report(self._trouble, ())
             self._trouble = None
         if board.crashes and board.reason != "LocalReset":  # that is resume()
-            from holdfast.crash import PATH, of_last_run
+            from holdfast.crash import of_last_run
 
             self.log("warning", "crashes in a row: %d, started because of: %s" % (board.crashes, board.reason))
-            lines = of_last_run(self.root + PATH)
+            lines = of_last_run(self.root)
             for line in lines:
                 self.log("error", line)
             self._cause = ", ".join(lines[:1])
@@ -375,12 +375,12 @@ class Agent:
 
     def _report(self, head, lines):
         """Tell of a crash, in the log and on flash."""
-        from holdfast.crash import PATH, report
+        from holdfast.crash import report
 
         if not lines:
             self.log("error", head)
         utc, now = self._time()
-        report(self.root + PATH, "%s; %s s up" % (head, now // 1000) + (utc and "; " + rfc3339(utc) or ""), lines)
+        report(self.root, "%s; %s s up" % (head, now // 1000) + (utc and "; " + rfc3339(utc) or ""), lines)
 
     def _time(self):
         now = self.now()

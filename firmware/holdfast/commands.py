@@ -230,9 +230,9 @@ class Commands:
         return lines
 
     def _crash(self, now):
-        from holdfast.crash import PATH, read
+        from holdfast.crash import all_lines
 
-        return str(read(self.agent.root + PATH), "utf-8").split("\n")[:-1] or ["no crash reports"]
+        return all_lines(self.agent.root) or ["no crash reports"]
 
     def _flash(self, now):
         station = self._station()

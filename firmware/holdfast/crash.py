@@ -11,7 +11,7 @@ import time
 
 from holdfast import board
 
-PATH = "/crash.txt"
+_PATH = "/crash.txt"
 _ROOM = 2000  # bytes of all reports
 _MOST = 4  # reports of one run
 
@@ -22,20 +22,20 @@ def traceback(error):
     """The lines of an exception's traceback, the exception itself last."""
     trace = io.StringIO()
     sys.print_exception(error, trace)
-    return [line.strip() for line in trace.getvalue().strip().split("\n")]
+    return trace.getvalue().strip().replace("\n  ", "\n").split("\n")
 
 
-def report(path, head, lines):
-    """Add a report to the file: a line that says what and when, and further lines. False if it was not written."""
+def report(root, head, lines):
+    """Add a report to the file in the directory `root`: a line that says what and when, and further lines."""
     global _written
-    if _written >= _MOST:
-        return False
     _written += 1
+    if _written > _MOST:
+        return
     text = "%s; boot %d\n" % (head, board.boots)
     for line in lines:
         text += "  " + line + "\n"
     text = text.encode()[-_ROOM:]
-    older = read(path)
+    older = read(root)
     # Whole reports only: each begins with a line that is not indented.
     while len(older) + len(text) > _ROOM:
         at = older.find(b"\n") + 1
@@ -43,29 +43,33 @@ def report(path, head, lines):
             at = older.find(b"\n", at) + 1
         older = older[at:] if at else b""
     try:
-        with open(path, "wb") as file:
+        with open(root + _PATH, "wb") as file:
             file.write(older + text)
     except OSError:
-        return False
-    return True
+        pass  # the log has it
 
 
-def read(path):
+def read(root):
     """All reports, as bytes; b"" when there are none."""
     try:
-        with open(path, "rb") as file:
+        with open(root + _PATH, "rb") as file:
             return file.read(_ROOM)
     except OSError:
         return b""
 
 
-def of_last_run(path):
+def all_lines(root):
+    """The lines of all reports."""
+    return str(read(root), "utf-8").split("\n")[:-1]
+
+
+def of_last_run(root):
     """The lines of the report that the run before this one left, if it did."""
-    lines = str(read(path), "utf-8").split("\n")[:-1]
-    at = len(lines) - 1
-    while at >= 0 and lines[at][0] == " ":
+    found = all_lines(root)
+    at = len(found) - 1
+    while at >= 0 and found[at][0] == " ":
         at -= 1
-    return lines[at:] if at >= 0 and lines[at].endswith("; boot %d" % (board.boots - 1)) else []
+    return found[at:] if at >= 0 and found[at].endswith("; boot %d" % (board.boots - 1)) else []
 
 
 def over(error):
@@ -77,7 +81,7 @@ def over(error):
     lines = traceback(error)
     for line in lines:
         print(line)
-    report(PATH, "crash: " + lines[-1], lines[:-1])
+    report("", "crash: " + lines[-1], lines[:-1])
     if board.crashes >= board.LIMIT:
         # On a pole nobody comes to the REPL, and what is wrong may go away by itself.
         board.watchdog(60)
