@@ -160,25 +160,6 @@ await asyncio.sleep(10)
     opens(output, "reset False")
 
 
-def test_a_station_that_crashes_on_leaving_safe_mode_leaves_the_contactor_open(tmp_path):
-    output = run(tmp_path, """
-import holdfast.station
-def fail(self, *words):
-    port = agent.hardware.ports[0]
-    port.outlet.closed = True
-    port.obey()
-    print("closed", is_on())
-    raise RuntimeError("on purpose")
-holdfast.station.Station.start = fail
-try:
-    agent.leave_safe_mode()
-except RuntimeError:
-    print(agent.config_error + ", contactor", is_on())
-raise KeyboardInterrupt
-""")
-    opens(output, "closed True", "safe mode, the station crashes at once, contactor False")
-
-
 BOOT = """
 import sys
 sys.path[:0] = [%r, %r]

@@ -83,7 +83,7 @@ class Agent:
         for warning in self.config.warnings:
             self.log("warning", warning)
         if self.safe:
-            self.config_error = "safe mode after %d crashes in a row" % board.crashes
+            self.config_error = "safe mode after %d crashes in a row, reboot tries again" % board.crashes
             self.log("error", "no station: " + self.config_error)
             return
         # Late: should the network or one of these be what crashes, safe mode can do without. The network first, before
@@ -135,20 +135,6 @@ class Agent:
         asyncio.new_event_loop()
         self._build()
         self.run()
-
-    def leave_safe_mode(self):
-        """Make the station after all."""
-        self.safe = False
-        try:
-            self._build()
-            self._start()
-        except Exception:  # whatever it was: raised again below, and logged by `_keep`
-            self._open_contactors()
-            self.station = self.link = self.hardware = None
-            self.safe = True
-            self.config_error = "safe mode, the station crashes at once"
-            raise
-        board.forgive()
 
     def changed(self):
         """Something was told to the station: its timers may have changed, and it may have something to send."""

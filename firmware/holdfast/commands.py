@@ -98,8 +98,6 @@ class Commands:
     def _commands(self):
         # (usage, handler) of every command. A handler returns its output as a list, or a few words as a str.
         found = [(usage, getattr(self, "_" + usage.split()[0].replace("-", "_"))) for usage in _USAGES.split("\n")]
-        if self.agent.safe:
-            found.append(("resume", self._resume))
         hardware = self.agent.hardware
         return found + hardware.commands() if hardware and hardware.simulated else found
 
@@ -265,10 +263,6 @@ class Commands:
 
     def _web(self, now, how, minutes=None):
         return self.agent.page(how, minutes)
-
-    def _resume(self, now):
-        self.agent.leave_safe_mode()
-        return "leaving safe mode"
 
     def _reboot(self, now):
         self.agent.restart("LocalReset")
