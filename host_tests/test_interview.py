@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -193,6 +194,17 @@ def test_make_csms_listens_where_a_board_can_reach_it_and_wants_the_password():
         os.killpg(process.pid, signal.SIGINT)
         process.stdout.close()
         process.wait(10)
+
+
+@pytest.mark.parametrize("address, told", [("192.0.2.99", "an address of this computer: `hostname -I` shows them"),
+                                           ("127.0.0.1", "another CSMS is there already")])
+def test_make_csms_at_an_address_that_it_cannot_have_is_told(address, told):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        line = [sys.executable, "-m", "tools.csms", "--host", address, "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(line, cwd=image.ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 1 and "can not listen on %s" % address in done.stderr and told in done.stderr
 
 
 def test_ctrl_c_among_the_questions_leaves_the_board_at_work(bare):  # noqa: F811

@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import base64
 import collections
+import errno
 import hmac
 import http
 import logging
@@ -303,6 +304,8 @@ async def main(arguments=None):
         await csms.start()
     except OSError as error:
         print("can not listen on %s port %d: %s" % (wanted.host, wanted.port, error.strerror), file=sys.stderr)
+        print("another CSMS is there already" if error.errno == errno.EADDRINUSE else
+              "it has to be an address of this computer: `hostname -I` shows them", file=sys.stderr)
         return 1
     timeline.say("CSMS for OCPP 2.0.1 at %s/STATION-ID, accepted tokens: %s" % (csms.url, ", ".join(csms.tokens)))
     timeline.say("help lists the commands; Ctrl-C or quit ends")

@@ -110,7 +110,7 @@ def room(repl, target, files, there):
     blocks = sum(-(-len(content) // block) + 1 for name, content in files.items() if name not in there)
     if block * (free - blocks) < SPARE:
         raise BoardError("the file system of %s has %d bytes free, and %d are wanted: remove what does not belong"
-                         " to the station (mpremote connect %s ls)"
+                         " to the station (.venv/bin/mpremote connect %s ls)"
                          % (repl.port, block * free, block * blocks + SPARE, repl.port))
 
 

@@ -484,7 +484,7 @@ def main():
     with VirtualBoard(arguments.image, arguments.micropython, arguments.heap, **code) as board:
         board.power_on()
         print("a virtual board is at %s; Ctrl-C here takes it away" % board.port)
-        print("    mpremote connect %s repl" % board.port)
+        print("    .venv/bin/mpremote connect %s repl" % board.port)
         print("    http://127.0.0.1:%d/ is its installer's page while that is on" % board.ports[80], flush=True)
         try:
             while True:
