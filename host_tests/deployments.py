@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+from mpremote.transport_serial import SerialTransport
 from virtual_boards import PROMPT
 
 from tools import image
@@ -54,6 +55,20 @@ class Loose(Repl):
                 self.close()
                 raise Unplugged
         return super().run(code)
+
+
+def soft_reset(port):
+    """Press Ctrl-D, as any tool does that comes after one that was interrupted.
+
+    A board then runs the finalisers of all that is left (ports/esp32/main.c: gc_sweep_all), so the file that was being
+    written is closed, and littlefs keeps what was written of it. The unix port ends its process instead and closes
+    nothing, so it is done here by hand.
+    """
+    transport = SerialTransport(port)
+    transport.enter_raw_repl(soft_reset=False)
+    transport.exec("try:\n f.close()\nexcept (NameError, OSError):\n pass")
+    transport.close()
+    Repl(port).close()
 
 
 class Noisy(Repl):

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from deployments import Loose, Noisy, Unplugged, Watched, boots, make
+from deployments import Loose, Noisy, Unplugged, Watched, boots, make, soft_reset
 from test_interview import typed
 from virtual_boards import PROMPT, at_repl
 
@@ -212,7 +212,7 @@ def test_a_power_cut_while_the_agents_change_places(make_board, before):
 
 
 def test_a_pulled_cable_leaves_the_old_agent_or_the_new_one(make_board):
-    """At the next Ctrl-D MicroPython closes what was open, and littlefs keeps what was written: no power cut does."""
+    """The next soft reset closes what was open, and littlefs keeps what was written: no power cut does that."""
     board = at_repl(make_board(flat(agent(1)), size=128 * 4096))
     old = 1
     for version in range(2, 80, 3):
@@ -222,7 +222,7 @@ def test_a_pulled_cable_leaves_the_old_agent_or_the_new_one(make_board):
             new = True
         except Unplugged:
             new = False
-        Repl(board.port).close()  # a soft reset, as any tool makes
+        soft_reset(board.port)
         text = boots(board)
         assert said(old) in text or said(version) in text, text
         if said(version) in text:
@@ -259,7 +259,7 @@ def test_a_cable_pulled_while_the_agents_change_places(make_board, before):
         except Unplugged:
             unplugged = True
         repl.close()
-        Repl(board.port).close()  # a soft reset, as any tool makes
+        soft_reset(board.port)
         text = boots(board)
         assert (said(1) in text) != (said(2) in text), (commands, text)
         if not unplugged:
