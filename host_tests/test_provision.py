@@ -9,6 +9,7 @@ import random
 import subprocess
 
 import pytest
+from deployments import soft_reset
 from holdfast import board as chip
 from tls_peers import clocked_micropython
 from virtual_boards import at_repl
@@ -398,6 +399,7 @@ def test_wherever_it_is_interrupted_the_board_is_the_old_station_or_the_new_one(
             there = provision.look(repl)
             provision.write(repl.after(commands), Site(*new, there), there)
             done = True
+        soft_reset(board.port)
         found = effective(board, monkeypatch)
         assert found in (before, wanted), (seed, commands)
         seen.add(found[0])

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from deployments import Loose, Noisy, Unplugged, Watched, boots, make
-from virtual_boards import PROMPT, ask, at_repl
+from virtual_boards import PROMPT, ask, at_repl, nvs
 
 from tools import deploy, image, romfs
 from tools.board_console import BoardError
@@ -211,6 +211,47 @@ def test_how_far_it_is_can_be_told(board):
     with Repl(board.port) as repl:
         romfs.deploy(repl, agent(1), lambda *one: told.append(one))
     assert told == [(4096, 3 * 4096), (2 * 4096, 3 * 4096), (3 * 4096, 3 * 4096)]
+
+
+def test_boot_and_main_stay_those_of_the_image(board):
+    put(board, agent(1))
+    boots(board)
+    assert ask(board, "__import__('os').listdir('/agent/lib')") == "['holdfast']"
+
+
+def test_a_damaged_agent_is_deployed_again_although_it_is_the_same(board):
+    put(board, agent(1))
+    board.power_cut()
+    spoil(board, 0, 5000)
+    assert said(FROZEN) in boots(board)
+    assert put(board, agent(1)) is not None
+    assert said(1) in boots(board)
+
+
+def test_a_header_that_tells_of_more_than_a_slot_holds_is_not_in_the_way(board):
+    head = image.slot_header(build_of(image.frozen_image({**agent(FROZEN), "boot.py": b"", "main.py": MAIN})), 1, b"")
+    board.power_cut()
+    with open(board.romfs, "r+b") as file:
+        file.write(head[:20] + b"\xff\xff\xff\xff" + head[24:])
+    assert "agent 1 in ROMFS is damaged" in boots(board)
+    put(board, agent(2))
+    assert said(2) in boots(board)
+
+
+def test_a_file_that_is_a_part_of_another_is_put_where_it_belongs(board):
+    part = random.Random(3).randbytes(300)
+    files = {"holdfast/a.py": part + bytes(50), "holdfast/b.py": part, "holdfast/c.py": bytes(90) + part}
+    put(board, agent(1, **files))
+    sent, _, _ = put(board, agent(2, **files))
+    assert sent < 4096
+    assert said(2) in boots(board)
+
+
+def test_a_new_agent_has_all_of_its_chances(board):
+    ask(board, "import esp32; n = esp32.NVS('holdfast'); n.set_i32('trial', 3); n.commit()")
+    put(board, agent(1))
+    board.power_cut()
+    assert nvs(board.image)["trial"][1] == 0
 
 
 def test_an_agent_runs_although_its_number_would_be_that_of_one_that_was_given_up(board):
