@@ -61,6 +61,14 @@ def test_a_question_is_repeated_with_the_reason_and_without_the_secret():
     assert Site(values).config.evses == (("sType2",),)
 
 
+def test_a_time_server_is_judged_too_and_may_be_none():
+    for answer, kept in (("ntp.example:124", {"time_server": "ntp.example:124"}), ("", {})):
+        asked, values = interview(["HOLDFAST-1", "ws://csms.example/", "", "wifi", "home", KEY, "ntp.example:ntp",
+                                   answer, None, None])
+        assert repeated(asked) == ["network.time_server: not a host, or host:port"]
+        assert values["network"] == {"wifi": {"ssid": "home", "password": KEY}, **kept}
+
+
 def test_a_certificate_is_judged_as_soon_as_it_is_named(desk):  # noqa: F811
     names = {name: str(desk / name) for name in ("ca.pem", "station.pem", "station.key", "other.key", "none.pem")}
     asked, values = interview(["HOLDFAST-1", "wss://csms.example/", "", names["none.pem"], names["station.pem"],

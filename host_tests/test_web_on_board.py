@@ -183,6 +183,9 @@ def test_certificates_that_tls_cannot_read_are_refused_at_their_field(make_board
         status, _, answer = visitor.ask("/config", settings)
         told = json.loads(answer)
         assert status == 422 and told["field"][:6] == field[:6], (field, told)
+    password = {"ca_certificate": good["client_key"], "password": "a-password-of-some-length"}
+    told = json.loads(visitor.ask("/config", image.make_config("wss://127.0.0.1:9/", "HOLDFAST-1", **password))[2])
+    assert told["field"] == "ca_certificate", told
     assert "certificate" not in image.read_image(board.image)["config.json"].decode()
     assert "evse 1: idle" in board.command("status")
 
@@ -254,6 +257,9 @@ def test_a_commissioned_station_has_no_page_until_it_is_told_to(make_board):
     assert is_on(board)
     board.command("web off")
     assert not is_on(board)
+    for minutes in ("-1", "1441"):
+        with pytest.raises(BoardError, match="MINUTES out of range"):
+            board.command("web on " + minutes)
     board.command("web on 5")
     assert is_on(board)
 

@@ -140,10 +140,10 @@ class Interview:
             self._want("network", "Password of the Wi-Fi", "", lambda line: {"wifi": {"ssid": ssid, "password": line}},
                        True, AS_IT_IS if self._known("wifi_password", ssid) else " (empty: an open one)")
             self.values.setdefault("network", chosen)
-        server = self._ask("Time server (empty: none; TLS wants to know the time)",
-                           before.get("time_server", "" if before else "pool.ntp.org"), False).strip()
-        if server:
-            self.values["network"]["time_server"] = server
+        chosen = self.values["network"]
+        self._want("network", "Time server", before.get("time_server", "" if before else "pool.ntp.org"),
+                   lambda line: {**chosen, "time_server": line}, empty=" (empty: none; TLS wants to know the time)")
+        self.values.setdefault("network", chosen)
 
 
 def wrong(field, value, values):
