@@ -11,6 +11,7 @@ import subprocess
 import pytest
 from deployments import soft_reset
 from holdfast import board as chip
+from test_web_on_board import Visitor, codes
 from tls_peers import clocked_micropython
 from virtual_boards import at_repl
 
@@ -102,6 +103,8 @@ CLIENT = {"client_certificate": "station.pem", "client_key": "station.key"}
 
 def test_a_bare_board_becomes_a_registered_station_and_nobody_hears_its_secrets(bare, tmp_path, capfd):
     frames = []
+    answers = []
+    visitor = Visitor(bare)
 
     async def situation():
         async with Csms(password=PASSWORD) as csms:
@@ -115,20 +118,23 @@ def test_a_bare_board_becomes_a_registered_station_and_nobody_hears_its_secrets(
             await bare.aread_until("# <- [3,")
             for line in ("trace off", "vars", "status", "log 64", "memory", "flash", "tasks", "crash", "web on"):
                 await bare.acommand(line)
+            assert await asyncio.to_thread(visitor.login, codes(bare.transcript)["password"]) == 200
+            for path in ("/config", "/show/status", "/show/log", "/show/memory", "/show/flash", "/show/reservations"):
+                answers.append((await asyncio.to_thread(visitor.ask, path))[2])
             return status
 
     assert asyncio.run(situation()) == 0
     shown = capfd.readouterr().out
     assert "BootNotification: Accepted" in shown and "station: HOLDFAST-1" in shown
     assert shown.splitlines()[-1].endswith("make logs PORT=" + bare.port)
-    assert "BootNotification" in "".join(frames)
+    assert "BootNotification" in "".join(frames) and "HOLDFAST-1" in answers[0] and "Accepted" in answers[1]
     kept = json.loads(image.read_image(bare.image)["config.json"])
     assert "password" not in kept and kept["network"] == {"wifi": {"ssid": "home"}}
     assert nvs(bare)["password"][8:] == PASSWORD.encode() and nvs(bare)["wifi_password"][8:] == KEY.encode()
     with Repl(bare.port) as repl:
         saved = records.fetch(repl)
     for secret in (PASSWORD, KEY):
-        assert secret not in shown and secret not in bare.transcript and secret not in "".join(frames)
+        assert secret not in shown and secret not in bare.transcript and secret not in "".join(frames + answers)
         for name, content in [*image.read_image(bare.image).items(), *saved.items()]:
             assert secret.encode() not in content, name
 

@@ -474,3 +474,20 @@ def test_copies_that_are_forgotten_do_not_come_back(make_board):
     assert ask(board, "keep.restore()") == "['/config.json']"
     ask(board, "os.remove('/config.json'); keep.forget()")
     assert ask(board, "keep.restore(), os.listdir('/').count('config.json')") == "([], 0)"
+
+
+def test_the_certificates_and_the_key_that_a_configuration_names_come_back_with_it(make_board):
+    named = {"ca.pem": b"of the CA", "station.pem": b"of the station", "station.key": b"its key"}
+    board = make_board({**files("wss://127.0.0.1:9/", ca_certificate="/ca.pem", client_certificate="/station.pem",
+                                client_key="/station.key"), **named}, size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    board.write("\x03")
+    board.read_until(PROMPT)
+    ask(board, "from holdfast import keep; import os")
+    copied = ask(board, "keep.keep('', agent.config)")
+    assert copied == "['/config.json', '/ca.pem', '/station.pem', '/station.key']"
+    for name in named:
+        ask(board, "os.remove('%s')" % name)
+    assert ask(board, "keep.restore()") == "['/ca.pem', '/station.pem', '/station.key']"
+    assert {name: image.read_image(board.image)[name] for name in named} == named

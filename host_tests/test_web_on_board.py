@@ -357,6 +357,15 @@ def test_codes_that_nobody_was_shown_are_made_anew(make_board):
     assert Visitor(board).login(switched_on(board)["password"]) == 200
 
 
+def test_codes_of_another_length_are_none(make_board):
+    board = make_board(image.charger_files(NOWHERE, "HOLDFAST-1"), size=512 * 4096)
+    with open(board.image + ".nvs", "w") as file:
+        file.write(json.dumps({"holdfast": {"web_codes": ["b", [97] * 40]}}) + "\n")
+    board.power_on()
+    board.read_until("next attempt")
+    assert Visitor(board).login(switched_on(board)["password"]) == 200
+
+
 def test_two_boards_have_different_passwords(make_board):
     one, other = [switched_on(started(make_board)) for _ in range(2)]
     assert one["password"] != other["password"] and one["Wi-Fi key"] != other["Wi-Fi key"]
