@@ -52,8 +52,11 @@ holdfast.station.Station.__init__ = fail
 # The agent's clock goes so many times as fast; that of the chip, with its watchdog, does not.
 FAST = """
 import holdfast.agent
-tick = holdfast.agent.Monotonic.__call__
-holdfast.agent.Monotonic.__call__ = lambda self: tick(self) * %d
+monotonic = holdfast.agent.monotonic
+def fast(*ticks):
+    now = monotonic(*ticks)
+    return lambda: now() * %d
+holdfast.agent.monotonic = fast
 """
 # Runs for a moment after power-on, and then crashes.
 LAST_WORDS = """

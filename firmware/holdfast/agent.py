@@ -26,31 +26,30 @@ _PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
 _DAY = 86_400_000
 
 
-class Monotonic:
-    """Milliseconds since it was made, an integer that never wraps: call it.
+def monotonic(ticks, difference):
+    """A function that returns the milliseconds since now, an integer that never wraps.
 
     `ticks()` and `difference(later, earlier)` as time.ticks_ms and time.ticks_diff, which wrap after 12.4 days on a
     32-bit board. To be called at least every 6 days.
     """
+    last = ticks()
+    passed = 0
 
-    def __init__(self, ticks, difference):
-        self._ticks = ticks
-        self._difference = difference
-        self._last = ticks()
-        self._passed = 0
+    def now():
+        nonlocal last, passed
+        read = ticks()
+        passed += difference(read, last)
+        last = read
+        return passed
 
-    def __call__(self):
-        ticks = self._ticks()
-        self._passed += self._difference(ticks, self._last)
-        self._last = ticks
-        return self._passed
+    return now
 
 
 class Agent:
     """Everything of one board. `root`: the directory of config.json and the records, "" on a board."""
 
     def __init__(self, root=""):
-        self.now = Monotonic(time.ticks_ms, time.ticks_diff)
+        self.now = monotonic(time.ticks_ms, time.ticks_diff)
         self.root = root
         self.station = self.network = self.web = self._button = None
         self.log = Log(self._time, echo=self._echo, keep=board.has_backup() and board.backup)

@@ -1,6 +1,6 @@
 """The agent's time, which must not wrap as a board's does."""
 
-from holdfast.agent import Monotonic
+from holdfast.agent import monotonic
 
 PERIOD = 1 << 30  # of time.ticks_ms on a 32-bit board: 12.4 days
 
@@ -22,12 +22,12 @@ class BoardTicks:
 
 def test_it_begins_at_zero_whatever_the_ticks_are():
     for start in (0, 12345, PERIOD - 1):
-        assert Monotonic(BoardTicks(start), board_difference)() == 0
+        assert monotonic(BoardTicks(start), board_difference)() == 0
 
 
 def test_it_counts_milliseconds():
     ticks = BoardTicks(500)
-    now = Monotonic(ticks, board_difference)
+    now = monotonic(ticks, board_difference)
     ticks.passed += 1234
     assert now() == 1234
     assert now() == 1234
@@ -35,14 +35,14 @@ def test_it_counts_milliseconds():
 
 def test_it_does_not_wrap_with_the_ticks():
     ticks = BoardTicks(PERIOD - 10)
-    now = Monotonic(ticks, board_difference)
+    now = monotonic(ticks, board_difference)
     ticks.passed += 20
     assert now() == 20
 
 
 def test_it_keeps_counting_over_a_year():
     ticks = BoardTicks(0)
-    now = Monotonic(ticks, board_difference)
+    now = monotonic(ticks, board_difference)
     day = 86400000
     for _ in range(73):
         before = now()
