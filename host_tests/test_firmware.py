@@ -45,6 +45,16 @@ def micropython(tmp_path):
     return source
 
 
+@pytest.fixture(autouse=True)
+def programs(tmp_path, monkeypatch):
+    """A folder with the programs that a build wants, found before any other."""
+    for program in firmware.PROGRAMS:
+        write(tmp_path / "bin" / program, "")
+        (tmp_path / "bin" / program).chmod(0o755)
+    monkeypatch.setenv("PATH", "%s:%s" % (tmp_path / "bin", os.environ["PATH"]))
+    return tmp_path / "bin"
+
+
 @pytest.fixture
 def idf(tmp_path, monkeypatch):
     """A folder that looks like an ESP-IDF v5.5.2 with its compilers installed."""
@@ -129,6 +139,17 @@ def test_a_compiler_that_is_not_installed_is_told(micropython, idf, board, compi
     assert compiler in what and "install.sh" in how
 
 
+@pytest.mark.parametrize("program", firmware.PROGRAMS)
+def test_a_program_that_esp_idf_does_not_bring_is_looked_for_too(micropython, idf, programs, monkeypatch, program):
+    monkeypatch.setenv("PATH", str(programs))
+    (programs / program).unlink()
+    for source, folder, count in ((micropython, idf, 1), (None, None, 3)):
+        what, how = firmware.missing(BOARD, source, folder)[count - 1]
+        assert what.endswith(": " + program) and "sudo apt-get install" in how and program in how
+    (Path(os.environ["IDF_TOOLS_PATH"]) / "tools" / program).mkdir()  # as `idf_tools.py install` puts it
+    assert firmware.missing(BOARD, micropython, idf) == []
+
+
 def test_an_unknown_board_is_told(capsys):
     assert firmware.build("ESP8266", None, None) == 2
     assert "ESP32_GENERIC_S3" in capsys.readouterr().out
@@ -138,6 +159,7 @@ def test_what_is_missing_is_shown_with_the_commands_that_get_it(capsys):
     assert firmware.build(BOARD, None, None) == 1
     shown = capsys.readouterr().out
     for line in ("git clone --branch v1.29.0 https://github.com/micropython/micropython.git ~/micropython",
+                 "git -C ~/micropython submodule update --init lib/micropython-lib",
                  "make firmware BOARD=%s MICROPYTHON_SRC=~/micropython …" % BOARD,
                  "git clone --branch v5.5.2 --recursive --shallow-submodules https://github.com/espressif/esp-idf.git",
                  "~/esp-idf/install.sh esp32c3", "make firmware BOARD=%s IDF_PATH=~/esp-idf …" % BOARD):

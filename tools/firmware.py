@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ IDF_RANGE = ((5, 3, 0), (5, 5, 4))  # what MicroPython 1.29 supports
 
 GET_MICROPYTHON = """\
     git clone --branch v1.29.0 https://github.com/micropython/micropython.git ~/micropython
+    git -C ~/micropython submodule update --init lib/micropython-lib
     make firmware BOARD={board} MICROPYTHON_SRC=~/micropython …"""
 GET_LIBRARY = "    git -C {source} submodule update --init lib/micropython-lib"
 GET_IDF = """\
@@ -30,6 +32,11 @@ GET_IDF = """\
     ~/esp-idf/install.sh {chip}
     make firmware BOARD={board} IDF_PATH=~/esp-idf …"""
 GET_TOOLS = "    {idf}/install.sh {chip}"
+
+# On Linux these are not among what install.sh installs (ESP-IDF, "Standard Toolchain Setup", step 1).
+PROGRAMS = ("cmake", "ninja")
+GET_PROGRAMS = """\
+    sudo apt-get install git wget flex bison gperf python3-venv cmake ninja-build libffi-dev libssl-dev libusb-1.0-0"""
 
 
 def missing(board, source, idf):
@@ -44,6 +51,9 @@ def missing(board, source, idf):
         found.append(("IDF_PATH is not set: an ESP-IDF %s" % IDF, GET_IDF.format(board=board, chip=chip)))
     else:
         found += _missing_idf(board, chip, Path(idf).expanduser())
+    programs = [name for name in PROGRAMS if not shutil.which(name) and not (_tools() / name).is_dir()]
+    if programs:
+        found.append(("not installed, and ESP-IDF builds with it: %s" % ", ".join(programs), GET_PROGRAMS))
     return found
 
 
@@ -81,12 +91,16 @@ def _missing_idf(board, chip, idf):
                  % (idf, *version, IDF),
                  "    git -C %s fetch --tags && git -C %s checkout %s && git -C %s submodule update --init --recursive"
                  % (idf, idf, IDF, idf))]
-    tools = Path(os.environ.get("IDF_TOOLS_PATH", "~/.espressif")).expanduser() / "tools"
+    tools = _tools()
     compiler = "riscv32-esp-elf" if chip == "esp32c3" else "xtensa-esp-elf"
     if not (tools / compiler).is_dir():
         return [("the compiler is not installed: no %s in %s" % (compiler, tools),
                  GET_TOOLS.format(idf=idf, chip=chip))]
     return []
+
+
+def _tools():
+    return Path(os.environ.get("IDF_TOOLS_PATH", "~/.espressif")).expanduser() / "tools"
 
 
 def commands(board, source, idf, out):
