@@ -106,6 +106,18 @@ def test_a_build_has_the_settings_that_safety_stands_on(name):
     assert {setting: settings.get(setting) for setting in WANTED} == WANTED
 
 
+# As MicroPython's own boards for these chips have it; a name that ESP-IDF does not know would only be warned of.
+READ = {"esp32": {"MODE_DIO", "FREQ_40M"}, "esp32c3": {"MODE_DIO"}, "esp32s3": {"MODE_QIO", "FREQ_80M"}}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_flash_is_read_as_every_module_with_the_chip_can_be(name):
+    settings = Build(BOARDS / name).settings()
+    chosen = {setting.removeprefix("CONFIG_ESPTOOLPY_FLASH") for setting, value in settings.items()
+              if value == "y" and setting.startswith("CONFIG_ESPTOOLPY_FLASH")}
+    assert {choice for choice in chosen if not choice.startswith("SIZE_")} == READ[description(name)[0]]
+
+
 def test_one_image_starts_with_psram_and_without():
     assert Build(BOARDS / "ESP32_GENERIC_S3").settings()["CONFIG_SPIRAM_IGNORE_NOTFOUND"] == "y"
 

@@ -197,7 +197,8 @@ def spoilt(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("file, old, new, fault", [
     ("board.json", '"esp32"', '"esp8266"', "no such chip"),
-    ("board.json", '"vendor"', '"seller"', "vendor is missing"),
+    *[("board.json", '"%s"' % key, '"other"', "%s is missing" % key) for key in (
+        "deploy", "docs", "features", "images", "product", "thumbnail", "url", "vendor")],
     ("board.json", '"0x1000"', '"0x0"', "flash_offset has to be 0x1000"),
     ("pins.csv", "MIRROR,GPIO26", "MIRROR,GPIO2", "decides how the chip starts"),
     ("README.md", "| `LED` | GPIO4 |", "| `LED` | GPIO5 |", "the table says"),
