@@ -8,7 +8,7 @@ import sys
 
 from virtual_boards import at_repl, make_board  # noqa: F401
 
-from tools import image, package
+from tools import deploy, image, package
 
 MPREMOTE = os.path.join(os.path.dirname(sys.executable), "mpremote")
 
@@ -16,6 +16,11 @@ MPREMOTE = os.path.join(os.path.dirname(sys.executable), "mpremote")
 def test_package_json_lists_exactly_the_files_of_the_firmware():
     written = (package.ROOT / "package.json").read_text()
     assert written == package.text(), "the firmware has other files: run python -m tools.package"
+
+
+def test_what_only_an_image_can_run_is_in_no_deployment():
+    assert [name for name in deploy.slot_files() if "_boot" in name] == []
+    assert [entry for entry in package.package()["urls"] if "_boot" in entry[0]] == []
 
 
 def test_main_comes_last():
