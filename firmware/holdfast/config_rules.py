@@ -10,6 +10,7 @@ from holdfast.hardware import check as check_pins
 from holdfast.reservations import CONNECTOR_TYPES
 
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-_=+|@."
+_PHYS = "LAN8710 LAN8720 IP101 RTL8201 DP83848 KSZ8041 KSZ8081"  # network.PHY_...
 
 
 def _expect(expectation, rule):
@@ -26,6 +27,11 @@ def _text(shortest, longest):
                    lambda value: payload.fault_of(longest, value) or len(value) < shortest)
 
 
+def _octets(fewest, most):
+    return _expect("not a text of %d to %d bytes" % (fewest, most),
+                   lambda value: type(value) is not str or not fewest <= len(value.encode()) <= most)
+
+
 def _station_id(value):
     # OCPP-J 2.0.1 §3.1.1: an identifierString of at most 48 characters, without the colon that Basic auth splits at.
     # Any other character, wherever it is, is what `strip` leaves of it.
@@ -40,10 +46,19 @@ def _csms_url(value):
 
 
 def _network(value):
-    from holdfast.network import check  # late: only who configures it needs it
-
+    pin = payload.integer_between(0, 48)
+    fault = payload.fault_of((
+        "wifi?", ("ssid", _octets(1, 32), "password?", _octets(8, 63)),  # as IEEE 802.11 has them
+        "ethernet?", ("mdc", pin, "mdio", pin, "phy_type", _PHYS, "phy_addr", payload.integer_between(0, 31),
+                      "power?", pin, "ref_clk?", pin, "ref_clk_out?", payload.boolean),
+        "time_server?", 64,
+    ), value)
+    if fault:
+        return fault
+    if ("wifi" in value) == ("ethernet" in value):
+        return (payload.PROPERTY, "", "wants either wifi or ethernet")
     # A time server is what a URL has before its path: with a port that is no number nobody would ever be asked.
-    return check(value) or _csms_url("ws://" + (value.get("time_server") or "x")) and (
+    return _csms_url("ws://" + (value.get("time_server") or "x")) and (
         payload.PROPERTY, "time_server", "not a host, or host:port")
 
 

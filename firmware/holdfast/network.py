@@ -4,8 +4,6 @@ The driver is told not to try again by itself: it would do so for ever, and neve
 `step` is called about every second. Imported only where config.json has a `network`.
 """
 
-from holdfast.payload import PROPERTY, boolean, fault_of, integer_between
-
 _PATIENCE = 20_000  # ms for an access point and its DHCP server
 _LONGEST = 60_000  # ms between attempts
 _AFRESH = 5  # attempts after which the interface is switched off and on
@@ -18,42 +16,14 @@ _REASONS = (
     ("STAT_BEACON_TIMEOUT", "out of reach"),
     ("STAT_ASSOC_FAIL", "the access point refuses"),
 )
-_PHYS = "LAN8710 LAN8720 IP101 RTL8201 DP83848 KSZ8041 KSZ8081"  # network.PHY_...
-
-
-def _ssid(value):
-    # IEEE 802.11: up to 32 octets.
-    if type(value) is not str or not 1 <= len(value.encode()) <= 32:
-        return (PROPERTY, "", "not a name of 1 to 32 bytes")
-
-
-def _key(value):
-    if type(value) is not str or not 8 <= len(value.encode()) <= 63:
-        return (PROPERTY, "", "not a WPA password of 8 to 63 characters")
-
-
-def check(value):
-    """The fault of `network` in config.json, as payload.py has them, or None.
-
-    {"wifi": {"ssid", "password"}}, open without a password, or {"ethernet": {"mdc", "mdio", "phy_type", "phy_addr",
-    "power", "ref_clk", "ref_clk_out"}}, numbers of pins, the last three as the board needs them.
-    """
-    pin = integer_between(0, 48)
-    fault = fault_of((
-        "wifi?", ("ssid", _ssid, "password?", _key),
-        "ethernet?", ("mdc", pin, "mdio", pin, "phy_type", _PHYS, "phy_addr", integer_between(0, 31),
-                      "power?", pin, "ref_clk?", pin, "ref_clk_out?", boolean),
-        "time_server?", 64,
-    ), value)
-    if not fault and ("wifi" in value) == ("ethernet" in value):
-        fault = (PROPERTY, "", "wants either wifi or ethernet")
-    return fault
 
 
 class Network:
-    """The interface that `settings` (see check) describe, of the module `network`. `random(n)`: from 0 to n.
+    """The interface that `settings` describe, of the module `network`. `random(n)`: from 0 to n.
 
-    `up`: there is an address.
+    Settings are `network` in config.json, see config_rules.py: {"wifi": {"ssid", "password"}}, open without a password,
+    or {"ethernet": {"mdc", "mdio", "phy_type", "phy_addr", "power", "ref_clk", "ref_clk_out"}}, numbers of pins, the
+    last three as the board needs them. `up`: there is an address.
     """
 
     def __init__(self, settings, module, log, random):
@@ -78,7 +48,8 @@ class Network:
             if not self._nic:
                 if now < self._due:
                     return False
-                self._nic = self._made()
+                module = self._module
+                self._nic = module.WLAN(module.STA_IF) if self._wifi else _lan(self._settings["ethernet"], module)
             if self._nic.isconnected():
                 return self._arrived()
             if self.up:
@@ -104,10 +75,6 @@ class Network:
                 self._told = wrong
                 self._log("warning", "%s: %s, trying again" % (self.name, wrong))
         return False
-
-    def _made(self):
-        module = self._module
-        return module.WLAN(module.STA_IF) if self._wifi else _lan(self._settings["ethernet"], module)
 
     def _arrived(self):
         if self.up:

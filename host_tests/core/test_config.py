@@ -121,6 +121,23 @@ def test_a_time_server_is_a_host_perhaps_with_a_port():
         config.load(json.dumps(good(network={"wifi": wifi, "time_server": right})))
 
 
+def test_a_network_is_wifi_or_ethernet_as_the_board_has_it():
+    lan = {"mdc": 23, "mdio": 18, "phy_type": "LAN8720", "phy_addr": 0, "power": 12}
+    for right in ({"wifi": {"ssid": "home", "password": "secret-word"}}, {"ethernet": lan}, {"wifi": {"ssid": "open"}},
+                  {"wifi": {"ssid": "a"}, "time_server": "10.0.0.1:123"}):
+        assert config.load(json.dumps(good(network=right))).network == right
+    for wrong, field in (
+            ({}, ""), ({"wifi": {"ssid": "a"}, "ethernet": lan}, ""), ({"wifi": {}}, ".wifi.ssid"),
+            ({"wifi": {"ssid": "a", "password": "short"}}, ".wifi.password"), ({"wifi": {"ssid": ""}}, ".wifi.ssid"),
+            ({"wifi": {"ssid": "x" * 33}}, ".wifi.ssid"), ({"wifi": {"ssid": "\u00e4" * 17}}, ".wifi.ssid"),
+            ({"wifi": {"ssid": "a", "password": "\u00e4" * 32}}, ".wifi.password"),  # 63 octets, says 802.11
+            ({"wifi": {"ssid": "a", "password": 12345678}}, ".wifi.password"),
+            ({"ethernet": {"mdc": 23}}, ".ethernet.mdio"),
+            ({"ethernet": dict(lan, phy_type="W5500")}, ".ethernet.phy_type"), ("wifi", "")):
+        told = refusal(good(network=wrong))
+        assert told.startswith("network" + field + ": "), (wrong, told)
+
+
 def test_unknown_hardware_is_refused_with_what_there_is():
     assert refusal(good(hardware="gpio")) == "hardware: not one of: simulated iec61851"
 
