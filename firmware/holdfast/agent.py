@@ -16,10 +16,11 @@ from holdfast import board, config
 from holdfast.clock import rfc3339
 from holdfast.console import Console
 from holdfast.log import Log
-from holdfast.watchdog import PATIENCE, Watchdog
+from holdfast.watchdog import Watchdog
 
 _PACE = 200  # ms between looks at the timers, at the most
 _AGAIN = 1000  # ms until a task that failed is started again
+_PATIENCE = 10_000  # ms without progress until the watchdog bites: the slowest step is the TLS handshake's
 _FAREWELL = 5000  # ms to send what is still to be said before a restart
 _THRESHOLD = 8192  # bytes allocated until garbage is collected
 _PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
@@ -255,7 +256,7 @@ class Agent:
     async def _watch_network(self):
         while True:
             now = self.now()
-            self.watchdog.expect("network", now + PATIENCE)
+            self.watchdog.due["network"] = now + _PATIENCE
             if self.network.step(now) and self.link and self.link.wanted:
                 self.link.connect()  # at once: what happened before says nothing about now
             await asyncio.sleep_ms(_AGAIN)
@@ -286,7 +287,7 @@ class Agent:
         return int.from_bytes(os.urandom(4), "big") % (most + 1)
 
     async def _console(self):
-        self.watchdog.expect("console", None)  # for a person; what it then does it does at once
+        self.watchdog.due["console"] = None  # for a person; what it then does it does at once
         try:
             await self.console.serve(self.now, self._show)
         except Exception:  # whatever it was: raised again below, and logged by `_keep`
@@ -304,9 +305,9 @@ class Agent:
                     gc.collect()
                 self.link.tick(now)
                 self._restart = self._restart or self.station.reboot_requested
-                self.watchdog.expect("link", self.link.due())
-                self.watchdog.expect("hardware", getattr(self.hardware, "due", None))
-            self.watchdog.expect("timer", now + PATIENCE)
+                self.watchdog.due["link"] = self.link.due()
+                self.watchdog.due["hardware"] = getattr(self.hardware, "due", None)
+            self.watchdog.due["timer"] = now + _PATIENCE
             late = self.watchdog.look(now)
             if late != self._late:
                 self._late = late
