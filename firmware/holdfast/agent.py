@@ -215,7 +215,7 @@ class Agent:
         from holdfast.network import Network
 
         try:
-            self.network = Network(self.config.network, board.network(), self.log, self._random)
+            self.network = Network(self.config.network, board.network(), self.log, board.random)
             self.network.step(self.now())
         except ImportError:
             self.log("warning", "no network interface of its own here: `network` is ignored")
@@ -282,9 +282,6 @@ class Agent:
             self.log("info", "the time server %s says %s" % (server, rfc3339(utc)))
         except OSError as error:  # the last time known has to do
             self.log("warning", "no time from %s: %s" % (server, error))
-
-    def _random(self, most):
-        return int.from_bytes(os.urandom(4), "big") % (most + 1)
 
     async def _console(self):
         self.watchdog.due["console"] = None  # for a person; what it then does it does at once

@@ -5,6 +5,7 @@ gives up. That is how crashes in a row are counted, in NVS, which survives every
 starts without its station: safe mode. Where there is no `machine` or `esp32` nothing is kept and nothing is counted.
 """
 
+import os
 import sys
 from binascii import hexlify
 
@@ -204,6 +205,11 @@ def quiet():
     if machine.reset_cause() != machine.PWRON_RESET:
         for output in blob(OUTPUTS):
             machine.Pin(output & 127, machine.Pin.OUT, value=output >> 7)
+
+
+def random(most):
+    """A number from 0 to `most`, drawn anew."""
+    return int.from_bytes(os.urandom(4), "big") % (most + 1)
 
 
 def identity():

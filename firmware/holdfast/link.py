@@ -162,8 +162,7 @@ class Link:
         get = self.station.variables.integer
         seconds = backoff_seconds(
             self._failures, get("OCPPCommCtrlr.RetryBackOffWaitMinimum"),
-            get("OCPPCommCtrlr.RetryBackOffRandomRange"), get("OCPPCommCtrlr.RetryBackOffRepeatTimes"),
-            lambda n: int.from_bytes(self.urandom(4), "big") % (n + 1))
+            get("OCPPCommCtrlr.RetryBackOffRandomRange"), get("OCPPCommCtrlr.RetryBackOffRepeatTimes"), board.random)
         self._failures += 1
         self.state = "waiting"
         self.log("info", "next attempt to connect in %d s" % seconds)
