@@ -324,6 +324,8 @@ async def test_disconnect_while_dialling_and_while_waiting_stops_the_attempts():
             await harness.see("cannot connect: disconnected")
             await harness.tell("state")
             await harness.see("state off")
+            await harness.tell("due")
+            await harness.see("due None")  # nothing that the watchdog would wait for
     async with running(port, {"OCPPCommCtrlr.RetryBackOffWaitMinimum": 1000}) as harness:
         await harness.see("next attempt")
         await harness.tell("disconnect")

@@ -37,6 +37,30 @@ def test_the_last_resort_opens_one_contactor_although_the_other_fails():
         assert not desk.is_on(2) and desk.is_on(1) == (gpio == 26)
 
 
+def test_the_last_resort_opens_one_contactor_whatever_the_other_one_s_driver_raises():
+    for error in (MemoryError(), ValueError("x"), TypeError("x"), RuntimeError("x")):
+        desk = PilotDesk()
+        desk.charging(1)
+        desk.charging(2)
+
+        def fail(value=None, error=error):
+            raise error
+
+        desk.bench.pwms[25].duty_u16 = fail
+        desk.driver.open()
+        assert not desk.is_on(1) and not desk.is_on(2)
+
+
+def test_the_last_resort_gives_no_energy_for_a_while_however_long_the_board_is_up_already():
+    desk = PilotDesk()
+    desk.bench.rest(3_600_000)
+    desk.charging()
+    desk.station.open_contactors()
+    desk.station.settle(desk.now)  # which permits energy, as nothing is wrong with the EVSE
+    desk.run(5000)
+    assert desk.bench.duty(1) == 1000 and not desk.is_on()
+
+
 def test_the_last_resort_does_not_wait_for_a_car_that_is_given_time_to_stop():
     desk = PilotDesk()
     desk.charging()
@@ -60,6 +84,27 @@ def test_a_fault_that_somebody_else_found_opens_at_once():
     desk.charging()
     desk.station.fault(desk.now, 1, "EmergencyStop")
     assert not desk.is_on()
+
+
+def test_the_contactor_is_open_before_the_station_hears_of_a_fault():
+    """What the station then does, as writing to flash, takes its time."""
+    for name in ("residual", "locked"):
+        desk = PilotDesk()
+        evse = desk.charging()
+        seen = []
+
+        def fault(now, evse_id, code, desk=desk, seen=seen):
+            seen.append(desk.is_on())
+
+        desk.station.fault = fault
+        if name == "residual":
+            desk.bench.pins[33].handler = None  # or its interrupt is sooner
+            desk.bench.trip(1)
+        else:
+            evse.driven = 0
+            evse.locked = False
+        desk.run(100)
+        assert seen == [False], name
 
 
 def test_an_end_takes_pwm_away_at_once_even_if_nobody_looks_any_more():

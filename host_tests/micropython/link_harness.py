@@ -4,8 +4,8 @@ Usage: micropython link_harness.py FIRMWARE_DIR SPEED, with the configuration an
 VARIABLES of the environment, because an argument has room for 255 characters only.
 The clock of the link runs SPEED times faster than the wall.
 Lines that come in: `send TEXT`, `connect`, `disconnect`, `fail` (the next message makes the station raise), `state`,
-`memory`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`, `log LEVEL …`, `state …`, `memory …`,
-`event NAME TECHINFO`, `crash …`.
+`memory`, `due`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`, `log LEVEL …`, `state …`, `memory …`,
+`due …`, `event NAME TECHINFO`, `crash …`.
 """
 
 import asyncio
@@ -141,6 +141,8 @@ async def main():
             station.failing = True
         elif word == "state":
             print("state " + link.state)
+        elif word == "due":
+            print("due %s" % link.due())
         elif word == "memory":
             gc.collect()
             print("memory %d" % gc.mem_alloc())
