@@ -265,6 +265,16 @@ async def test_a_silent_but_healthy_line_stays_up_while_pongs_come():
 
 
 @in_loop
+async def test_a_line_on_which_nobody_has_anything_to_say_stays_up():
+    async with Server() as server, running(server.port, speed=100) as harness:
+        await harness.see("^up")
+        await asyncio.sleep(0.7)  # 70 s, and pings are off
+        await harness.tell("state")
+        await harness.see("state open")
+        assert "down" not in harness.lines
+
+
+@in_loop
 async def test_a_server_that_does_not_read_is_dropped_and_does_not_fill_the_memory():
     async def deaf(reader, writer):
         await handshake_then(reader, writer, b"")

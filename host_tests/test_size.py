@@ -1,6 +1,7 @@
 """`make size` itself: it runs, names everything that the firmware consists of, and its figures stay where they were."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -168,3 +169,9 @@ def test_the_readme_tells_these_figures(figures):
         row = next(line for line in readme.splitlines() if line.startswith("| " + beginning))
         told = float(row.split("|")[2].replace(",", ""))
         assert abs(told - value) <= 0.03 * value, f"README: {row.strip()}; measured: {value}"
+
+
+def test_the_ways_onto_a_board_are_told_with_these_figures(figures):
+    row = re.search(r"idle it takes ([\d.]+) kB of heap, not the ([\d.]+) kB", (ROOT / "README.md").read_text())
+    for told, value in zip(row.groups(), (figures["heap"]["idle"], figures["heap"]["ram_idle"])):
+        assert abs(1000 * float(told) - value) <= 0.03 * value, (told, value)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import tempfile
 
 from tls_peers import pki, right
@@ -16,9 +17,15 @@ THRESHOLD = 8192  # bytes allocated until garbage is collected, as agent.py has 
 
 
 def test_the_story_over_wss_is_complete_in_the_heap_of_a_small_board():
-    problem = small_heap.play(TARGET, "--wss")
+    """Long before the target is missed: in what the README says that it takes, and 3 %. So an agent that takes a tenth
+    more when idle is noticed, and a README that does not tell of it."""
+    row = next(line for line in (image.ROOT / "README.md").read_text().splitlines() if "tools.small_heap`" in line)
+    told, target = map(int, re.findall(r"\| (\d+) kB", row))
+    assert target == TARGET
+    heap = min(told + told * 3 // 100, TARGET)
+    problem = small_heap.play(heap, "--wss")
     assert not problem, "%s, with %d kB; `python -m tools.small_heap` finds what it takes\n%s" % (
-        problem[0], TARGET, problem[1])
+        problem[0], heap, problem[1])
 
 
 def test_the_first_tls_connection_is_made_before_the_heap_has_to_grow(make_board):
