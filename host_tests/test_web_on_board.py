@@ -269,6 +269,7 @@ def test_a_commissioned_station_has_no_page_until_it_is_told_to(make_board):
 
 def test_the_page_goes_off_when_nobody_uses_it(make_board):
     board = started(make_board, FAST % 100)
+    board.command("web on 0")
     board.command("web on 1")
     board.read_until("web page: off, nobody uses it")
     assert not is_on(board)
@@ -607,6 +608,19 @@ def test_no_memory_for_the_page_is_told_and_the_station_goes_on(make_board):
     board.write("\x03")
     board.read_until(PROMPT)
     assert ask(board, "import network; network.WLAN(network.AP_IF).active()") == "False"
+
+
+def test_of_the_log_the_youngest_lines_are_shown_and_nothing_else(make_board):
+    """All of it would take 6 kB for each phone that looks."""
+    board = started(make_board)
+    visitor = Visitor(board)
+    visitor.login(switched_on(board)["password"])
+    for _ in range(25):
+        board.command("disconnect")
+        board.command("connect")
+        board.read_until("next attempt")
+    shown = visitor.ask("/show/log")[2].split("\n")
+    assert len(shown) == 20 and shown == board.command("log")[-20:]
 
 
 def test_what_belongs_to_the_link_stays_when_the_page_goes_off(make_board):

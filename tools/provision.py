@@ -6,7 +6,8 @@ they come neither into a file of the board nor back over the cable, and those th
 end the agent is started and watched until the CSMS has answered its BootNotification.
 
 The new configuration takes the place of the old one in one step, and what it names has other names than what the old
-one named. So whatever interrupts this, the board is the station that it was, or the new one.
+one named. So whatever interrupts this, the board is the station that it was, or the new one. Only a new password for
+the same CSMS counts at once, a moment before the rest.
 """
 
 import argparse
