@@ -190,12 +190,12 @@ class Agent:
         await self._keep("timer", self._timer)
 
     def _offer_page(self):
-        first = self.config_error and self.config_error.endswith(config.MISSING)
         after = board.recall("web")  # it has written a configuration, and somebody waits for the effect
         if after:
             board.remember("web", 0)
         if self.config_error or after:
-            self._open_page(0 if first else None)
+            # Until there is a configuration that is right nobody knows the pin of the button: then it does not go off.
+            self._open_page(None if self.config else 0)
         if self.config and "button" in self.config.web:
             try:
                 from holdfast.web.button import Button

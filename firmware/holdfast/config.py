@@ -11,7 +11,6 @@ import holdfast
 from holdfast import board
 
 PATH = "/config.json"
-MISSING = "the file is missing"
 PORTS = {"ws": 80, "wss": 443}  # schemes that can be dialled, with the port where the URL names none
 
 
@@ -102,7 +101,7 @@ def read(path=PATH):
         with open(path, "rb") as file:
             content = str(file.read(), "utf-8")
     except OSError:
-        raise ConfigError("", MISSING)
+        raise ConfigError("", "the file is missing")
     except ValueError:
         raise ConfigError("", "not UTF-8")
     return load(content)
