@@ -14,7 +14,7 @@ from deployments import Loose, Noisy, Unplugged, Watched, boots, make, soft_rese
 from test_interview import typed
 from virtual_boards import PROMPT, at_repl
 
-from tools import deploy, image, records
+from tools import board_repl, deploy, image, records
 from tools.board_console import BoardError
 from tools.board_repl import Repl, visit
 
@@ -361,6 +361,22 @@ def test_a_station_at_work_is_not_interrupted_unless_told(make_board, tmp_path, 
     assert board.flash.programs == 0
     done = make(target, board, "FILE=%s" % path, "FORCE=1")
     assert "a car is charging" not in done.stderr and "raw REPL" in board.transcript
+
+
+def test_a_station_at_work_that_is_slow_to_answer_is_not_interrupted_either(make_board, monkeypatch):
+    """A TLS handshake keeps an agent from answering for seconds."""
+    monkeypatch.setattr(board_repl, "PATIENCE", (0.2, 10))
+    board = make_board({"main.py": "import time\n" + AT_WORK.replace("readline()\n", "readline()\n time.sleep(0.5)\n")})
+    board.power_on()
+    with pytest.raises(BoardError, match="a car is charging"):
+        visit(board.port)
+
+
+def test_a_board_at_its_prompt_is_asked_once(make_board):
+    board = at_repl(make_board())
+    with visit(board.port) as repl:
+        assert repl.value("6 * 7") == 42
+    assert board.transcript.count("NameError") == 1
 
 
 class Answers:

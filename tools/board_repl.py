@@ -21,6 +21,7 @@ from tools.serial_console import SerialConsole, nobody
 
 PART = 1024  # bytes in one command: a board compiles each, in its heap
 WAIT = 10  # s for a board to come to its REPL
+PATIENCE = 1.5, 4  # s for an answer of an agent, and how often it is asked, before it is taken for none
 
 # What the board gets to know for the time of the visit. Names are short-lived: a soft reset forgets them.
 HELPERS = """
@@ -186,7 +187,7 @@ def visit(port, force=False):
     if not force:
         try:
             with SerialConsole(port) as console:
-                busy = [line for line in status(console, 1.5) if "in transaction" in line]
+                busy = [line for line in status(console, *PATIENCE) if "in transaction" in line]
         except serial.SerialException as error:
             raise BoardError(nobody(port, error))
         if busy:
@@ -194,12 +195,13 @@ def visit(port, force=False):
     return Repl(port)
 
 
-def status(console, timeout):
+def status(console, timeout, tries=2):
     """The lines of the agent's `status`, [] if there is no agent."""
-    for _ in range(2):  # the first time it may be the end of what somebody began to type
+    for _ in range(tries):
         try:
             return console.command("status", timeout)
         except BoardError as error:
-            if not str(error).startswith("error"):
-                break
+            # At first it may be the end of what somebody began to type. And an agent in a TLS handshake is silent.
+            if any(line.startswith("NameError") for line in error.lines):
+                break  # MicroPython's prompt, which knows no such name
     return []
