@@ -284,5 +284,5 @@ def test_compiled_module_runs_on_the_board(make_board):
 
 
 def test_source_that_does_not_compile_is_named():
-    with pytest.raises(SyntaxError, match="demo.py"):
+    with pytest.raises(SyntaxError, match="refuses demo: "):
         image.compile_mpy(b"def (:\n", "demo.py")
