@@ -13,7 +13,19 @@ any, or when it failed three times in a row, it is the frozen agent.
 import gc
 
 
-def _mount(device):
+def _note(trouble):
+    # For the agent, which reports it and brings back what NVS has copies of.
+    from esp32 import NVS
+
+    try:
+        nvs = NVS("holdfast")
+        nvs.set_blob("trouble", trouble[:100])  # as much as the agent reads
+        nvs.commit()
+    except OSError:
+        pass  # then only the console tells
+
+
+def _mount(device, note):
     # Returns what was wrong, or None.
     import vfs
 
@@ -34,10 +46,11 @@ def _mount(device):
                 # A flaky read, or a file system that is sound but not recognized at first sight.
                 return vfs.mount(vfs.VfsLfs2(device), "/")
             except OSError as error:
-                trouble = error
+                trouble = "file system damaged (%s) and formatted: all files are lost" % error
+                note(trouble)  # now: once there is a new one nothing tells, should the power fail, what became of it
         vfs.VfsLfs2.mkfs(device)
         vfs.mount(vfs.VfsLfs2(device), "/")
-        return trouble and "file system damaged (%s) and formatted: all files are lost" % trouble
+        return trouble
     except OSError as error:
         return "flash fails (%s): no file system" % error
 
@@ -124,7 +137,7 @@ def _failed(number):
     return text
 
 
-def _boot(mount, choose, failed):
+def _boot(mount, choose, failed, note):
     import sys
 
     from flashbdev import bdev
@@ -138,19 +151,12 @@ def _boot(mount, choose, failed):
         pass
     for name in [name for name in sys.modules if name.startswith("holdfast")]:
         del sys.modules[name]
-    trouble = "; ".join([text for text in (bdev and mount(bdev), choose(failed)) if text])
+    trouble = "; ".join([text for text in (bdev and mount(bdev, note), choose(failed)) if text])
     if trouble:
         print("holdfast: " + trouble)
-        try:
-            from esp32 import NVS
-
-            nvs = NVS("holdfast")
-            nvs.set_blob("trouble", trouble[:100])  # as much as the agent reads
-            nvs.commit()
-        except OSError:
-            pass  # then only the line above tells
+        note(trouble)
 
 
-_boot(_mount, _choose, _failed)
-del _boot, _mount, _choose, _failed  # this is the namespace of the REPL
+_boot(_mount, _choose, _failed, _note)
+del _boot, _note, _mount, _choose, _failed  # this is the namespace of the REPL
 gc.collect()

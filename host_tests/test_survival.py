@@ -1,6 +1,7 @@
 """The agent on the virtual board, alone: damaged file systems, crashes, safe mode, the watchdog, back from the REPL."""
 
 import asyncio
+import contextlib
 import json
 import random
 import runpy
@@ -15,7 +16,7 @@ from virtual_boards import PROMPT, SIZE, ask, nvs, until
 
 from tools import image
 from tools.csms import Csms
-from tools.virtual_board import VirtualBoard
+from tools.virtual_board import BoardError, VirtualBoard
 
 NOWHERE = "ws://127.0.0.1:9/"
 QUICK = {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "1", "OCPPCommCtrlr.RetryBackOffRandomRange": "0"}
@@ -109,6 +110,67 @@ def test_a_station_whose_file_system_is_damaged_reports_it_and_connects_again_by
             assert "".join(await board.acommand("crash")).count("file system damaged") == 1
 
     asyncio.run(situation())
+
+
+def test_a_power_cut_while_a_damaged_file_system_is_made_anew_loses_nothing_that_has_a_copy(make_board):
+    board = frozen_station(make_board)
+    board.power_on()
+    board.read_until("next attempt")
+    board.write("\x03")
+    board.read_until(PROMPT)
+    assert ask(board, "from holdfast import keep; keep.keep('', agent.config)") == "['/config.json']"
+    board.power_cut()
+    with open(board.image, "rb") as file:
+        content = bytes(2 * 4096) + file.read()[2 * 4096:]
+    with open(board.image + ".nvs", "rb") as file:
+        kept = file.read()
+    cuts = 0
+    restored = False
+    while not restored:
+        for path, octets in ((board.image, content), (board.image + ".nvs", kept)):
+            with open(path, "r+b") as file:
+                file.truncate()
+                file.write(octets)
+        cuts += 1
+        seen = len(board.transcript)
+        board.cut_after(cuts)
+        with contextlib.suppress(BoardError):  # while _boot.py still runs
+            board.power_on()
+        board.wait_off()
+        restored = "brought back" in board.transcript[seen:]
+        board.power_on()
+        board.read_until("next attempt", 10)  # so it has its configuration
+        board.power_cut()
+    assert cuts > 5
+
+
+def test_what_was_damaged_is_noted_before_it_is_formatted(monkeypatch):
+    names, done = {}, []
+    exec((image.ROOT / "firmware" / "_boot.py").read_text().partition("\n_boot(")[0], names)
+
+    class Vfs:
+        def __init__(self, device):
+            if "mkfs" not in done:
+                raise OSError(84)
+
+        @staticmethod
+        def mkfs(device):
+            done.append("mkfs")
+
+    class Device:
+        def ioctl(self, request, argument):
+            return 4096
+
+        def readblocks(self, block, page, offset):
+            page[:] = bytes(512)
+
+    def mount(device, path):
+        if type(device) is not Vfs:
+            raise OSError(84)
+
+    monkeypatch.setitem(sys.modules, "vfs", types.SimpleNamespace(mount=mount, VfsLfs2=Vfs))
+    trouble = names["_mount"](Device(), done.append)
+    assert done == [trouble, "mkfs"] and "all files are lost" in trouble
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -171,6 +171,7 @@ class Agent:
         if self._trouble:
             self._report(self._trouble, ())
             self._trouble = None
+            board.forget("trouble")  # not before what was lost is back: the power may fail in between
         if board.crashes and board.reason != "LocalReset":  # that is resume()
             from holdfast.crash import of_last_run
 

@@ -111,10 +111,8 @@ def known_time(utc=None):
 
 
 def trouble():
-    """What _boot.py had to say about the file system and the agent in ROMFS, told once; "": nothing."""
-    text = blob("trouble", None, 120)
-    forget("trouble")
-    return str(text, "utf-8")
+    """What _boot.py had to say about the file system and the agent in ROMFS, until forget("trouble"); "": nothing."""
+    return str(blob("trouble", None, 120), "utf-8")
 
 
 def reset():
@@ -200,9 +198,11 @@ def quiet():
 
     To be done before anything else: a reset by the watchdog, by a panic or by machine.reset() is one of the CPUs only,
     and a GPIO goes on driving what it drove (docs.espressif.com, "Miscellaneous System APIs", esp_restart). Not when
-    power has just come: then they float, and may have been wired anew.
+    power has just come: then they float, and may have been wired anew. A brown-out, as of a contactor that pulls in,
+    is called power-on too, but ESP-IDF answers it with such a reset (components/esp_system/port/brownout.c): it is
+    told by the log in the memory that only a loss of power takes.
     """
-    if machine.reset_cause() != machine.PWRON_RESET:
+    if machine.reset_cause() != machine.PWRON_RESET or backup():
         for output in blob(OUTPUTS):
             machine.Pin(output & 127, machine.Pin.OUT, value=output >> 7)
 

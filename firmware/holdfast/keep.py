@@ -29,28 +29,33 @@ def keep(root, config):
                 nvs.set_i32("mark%d" % index, mark)
                 nvs.commit()
                 copied.append(path)
-        except OSError:
+        except (OSError, MemoryError):
             pass  # no room, or no such file: then it cannot come back
     return copied
 
 
 def restore():
-    """Write the files back that the file system does not have. Returns the paths of those that it took."""
+    """Write the files back that the file system does not have, or has empty, as littlefs leaves one if the power fails
+    while it is made. Returns the paths of those that it took."""
     found = []
     for index in range(_MOST):
         path, _, content = board.blob("file%d" % index, None, _LARGEST).partition(b"\0")
         if not path:  # never copied
             continue
         path = path.decode()
+        there = b""
         try:
-            open(path, "rb").close()
+            with open(path, "rb") as file:
+                there = file.read(1)
         except OSError:
-            try:
+            pass
+        try:
+            if not there:
                 with open(path, "wb") as file:
                     file.write(content)
                 found.append(path)
-            except OSError:
-                pass  # flash does not take it: then there is no configuration, which is told
+        except OSError:
+            pass  # flash does not take it: then there is no configuration, which is told
     return found
 
 

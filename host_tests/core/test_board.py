@@ -1,6 +1,7 @@
 """How runs begin and end: crashes in a row, why the board started; with a chip that forgets and one that does not."""
 
 from holdfast import board
+from holdfast.keep import forget
 
 
 class FakeNvs:
@@ -152,7 +153,30 @@ def test_without_a_chip_nothing_is_counted():
         board.begin()
         assert (board.crashes, board.reason) == (0, "Unknown")
         assert not board.has_backup() and board.heaps() == [] and board.trouble() == ""
+        board.forget("trouble")
         assert board.watchdog(30) is None
+    finally:
+        board.machine, board.esp32 = kept
+
+
+def test_nvs_that_cannot_even_be_opened_stops_nothing():
+    """As when its partition is worn out (docs.espressif.com, nvs_open: ESP_ERR_NVS_NOT_INITIALIZED)."""
+
+    def fail(namespace):
+        raise OSError(-0x1101, "ESP_ERR_NVS_NOT_INITIALIZED")
+
+    class Esp32:
+        NVS = fail
+
+    kept = board.machine, board.esp32
+    board.machine, board.esp32 = FakeMachine, Esp32
+    try:
+        FakeMachine.cause = 3
+        board.begin()
+        assert (board.crashes, board.reason) == (0, "Watchdog")
+        assert board.known_time(1_800_000_000) is None
+        assert board.trouble() == ""
+        forget()
     finally:
         board.machine, board.esp32 = kept
 

@@ -37,9 +37,16 @@ class Machine:
 
     PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
 
-    def __init__(self, bench, cause):
+    def __init__(self, bench, cause, kept=b""):
         self.Pin = bench.machine.Pin
         self.cause = cause
+        self.kept = kept
+
+    def RTC(self):  # noqa: N802 (the name that MicroPython gives it)
+        return self
+
+    def memory(self):
+        return self.kept  # library/machine.RTC: it survives all resets; nothing when power has just come
 
     def reset_cause(self):
         return self.cause
@@ -91,6 +98,12 @@ def test_when_power_has_just_come_the_pins_are_left_alone():
     desk = charging()
     on_board(board.quiet, Machine(desk.bench, Machine.PWRON_RESET))
     assert desk.bench.touched == []
+
+
+def test_a_brown_out_is_called_power_on_and_leaves_pins_driven_all_the_same():
+    desk = charging()
+    on_board(board.quiet, Machine(desk.bench, Machine.PWRON_RESET, b"+5s info the log of before"))
+    assert outputs(desk) == [False, False, False, False]
 
 
 def test_a_board_without_such_a_driver_has_nothing_to_switch_off():
