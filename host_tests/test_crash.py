@@ -73,3 +73,41 @@ def test_what_the_run_before_this_one_left_is_found_and_nothing_older(root, monk
 def test_flash_that_does_not_take_a_report_is_no_further_trouble(tmp_path, root):
     crash.report(str(tmp_path / "no"), "report", ())
     assert crash.of_last_run(str(tmp_path / "no")) == [] and not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("content", [b"x: \xff; boot 6\n  \xc3\n", b"x; boot 6\n\n", b"\n", b" ", b"\0\xff\n", b""])
+def test_a_file_that_flash_has_spoiled_is_shown_as_far_as_it_goes_and_written_on(root, content):
+    """Of a file that does not fit into its directory littlefs guards nothing but the length."""
+    with open(root + "/crash.txt", "wb") as file:
+        file.write(content + b" no end" * 290)
+    for _ in range(2):
+        for line in crash.of_last_run(root) + crash.all_lines(root):
+            assert line.isascii()
+        crash.report(root, "report", ())
+    assert crash.all_lines(root)[-2:] == ["report; boot 7"] * 2
+
+
+def test_after_a_crash_in_safe_mode_the_repl_is_kept_for_a_while_and_the_watchdog_restarts_the_board(root, monkeypatch):
+    done = []
+    monkeypatch.setattr(crash, "_PATH", root + "/crash.txt")
+    monkeypatch.setattr(crash, "traceback", lambda error: ["ValueError: x"])
+    monkeypatch.setattr(board, "crashes", board.LIMIT)
+    for name in ("end", "watchdog"):
+        monkeypatch.setattr(board, name, done.append)
+    monkeypatch.setattr(board, "hold", lambda: done.append("hold"))
+    crash.over(ValueError("x"))
+    assert done == [board.CRASHED, 60, "hold"]
+
+
+def test_the_board_restarts_although_there_is_no_memory_for_a_report(monkeypatch):
+    def fail(error):
+        raise MemoryError
+
+    done = []
+    monkeypatch.setattr(crash, "traceback", fail)
+    monkeypatch.setattr(crash.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(board, "end", done.append)
+    monkeypatch.setattr(board, "reset", lambda: done.append("reset"))
+    with pytest.raises(MemoryError):  # on a board nobody comes back from reset()
+        crash.over(ValueError("x"))
+    assert done == [board.CRASHED, "reset"]

@@ -10,6 +10,7 @@ import sys
 import time
 
 from holdfast import board
+from holdfast.log import printable
 
 _PATH = "/crash.txt"
 _ROOM = 2000  # bytes of all reports
@@ -37,11 +38,8 @@ def report(root, head, lines):
     text = text.encode()[-_ROOM:]
     older = read(root)
     # Whole reports only: each begins with a line that is not indented.
-    while len(older) + len(text) > _ROOM:
-        at = older.find(b"\n") + 1
-        while older[at:at + 1] == b" ":
-            at = older.find(b"\n", at) + 1
-        older = older[at:] if at else b""
+    while len(older) + len(text) > _ROOM or older[:1] == b" ":
+        older = older[older.find(b"\n") + 1 or _ROOM:]
     try:
         with open(root + _PATH, "wb") as file:
             file.write(older + text)
@@ -59,15 +57,15 @@ def read(root):
 
 
 def all_lines(root):
-    """The lines of all reports."""
-    return str(read(root), "utf-8").split("\n")[:-1]
+    """The lines of all reports; printable, as littlefs notices no damage in the content of a file of their length."""
+    return [printable(line) for line in read(root).split(b"\n")[:-1]]
 
 
 def of_last_run(root):
     """The lines of the report that the run before this one left, if it did."""
     found = all_lines(root)
     at = len(found) - 1
-    while at >= 0 and found[at][0] == " ":
+    while at >= 0 and found[at][:1] == " ":
         at -= 1
     return found[at:] if at >= 0 and found[at].endswith("; boot %d" % (board.boots - 1)) else []
 
@@ -78,15 +76,17 @@ def over(error):
     _written = 0  # there is room for this one, whatever the tasks have written
     board.end(board.CRASHED)
     gc.collect()
-    lines = traceback(error)
-    for line in lines:
-        print(line)
-    report("", "crash: " + lines[-1], lines[:-1])
-    if board.crashes >= board.LIMIT:
-        # On a pole nobody comes to the REPL, and what is wrong may go away by itself.
-        board.watchdog(60)
-        board.hold()
-        print("holdfast: crashed in safe mode too: this is the REPL, for %d minutes" % (board.AT_REPL // 60))
-    else:
-        time.sleep(2)  # for Ctrl-C
-        board.reset()
+    try:
+        lines = traceback(error)
+        for line in lines:
+            print(line)
+        report("", "crash: " + lines[-1], lines[:-1])
+    finally:  # there may be no memory for a report
+        if board.crashes >= board.LIMIT:
+            # On a pole nobody comes to the REPL, and what is wrong may go away by itself.
+            board.watchdog(60)
+            board.hold()
+            print("holdfast: crashed in safe mode too: this is the REPL, for %d minutes" % (board.AT_REPL // 60))
+        else:
+            time.sleep(2)  # for Ctrl-C
+            board.reset()
