@@ -144,6 +144,7 @@ def test_a_command_that_fails_unexpectedly_is_logged_and_the_console_lives_on(ru
     agent.see("# +")
     assert any("console: KeyError: surprise" in line for line in agent.give("log"))
     assert any("Traceback" in line for line in agent.give("log"))
+    assert not [line for line in agent.give("tasks") if line.startswith("report")]
     assert agent.give("unplug 1")[-1].startswith("error EVSE 1 has no cable in")
 
 
@@ -156,10 +157,49 @@ def test_a_timer_that_fails_is_logged_and_goes_on(run):
     assert agent.process.poll() is None
 
 
+def test_a_task_that_dies_because_its_failure_cannot_be_reported_starves_the_watchdog(run):
+    agent = run(code="""
+import holdfast.crash
+def no_memory(error):
+    raise MemoryError
+holdfast.crash.traceback = no_memory
+async def fail():
+    raise KeyError("surprise")
+agent.link.run = fail
+""")
+    agent.see("error tasks that make no progress: report")
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_station_that_ran_out_of_memory_restarts_once_it_is_idle_and_not_soon_after_its_start(run, healthy):
+    agent = run(code="""
+from holdfast import board
+board.HEALTHY = %d
+def full(now):
+    station.tick = tick
+    raise MemoryError
+tick = station.tick
+def plugged(now, *words):
+    station.tick = full
+    return "later"
+station.plugged = plugged
+station.next_tick = lambda now: 100
+""" % (0 if healthy else 600_000))
+    agent.give("plug 1")
+    agent.see("security event: MemoryExhaustion, timer")
+    if healthy:
+        agent.see("restarting: ScheduledReset")
+    else:
+        time.sleep(1.5)
+        assert agent.give("status")[-1] == "ok"
+
+
 def test_ctrl_c_opens_the_contactors_and_tells_how_to_go_on(run):
-    agent = run(code="agent.hardware.closed[1] = True")
+    agent = run(code="agent.hardware.closed[1] = True\nfrom holdfast import board\n"
+                     "board.hold = lambda: print('the watchdog is kept quiet')")
     agent.give("status")
     agent.process.send_signal(signal.SIGINT)
+    agent.see("the watchdog is kept quiet")
     assert "Ctrl-D starts again" in agent.see("holdfast: stopped, contactors open")
     agent.see("contactors [False, False]")
 

@@ -121,21 +121,61 @@ def test_a_time_server_that_lies_is_not_believed_and_does_not_keep_the_station_f
     server.close()
 
 
-def test_a_time_server_is_asked_again_before_each_attempt_until_it_answers(make_board):
-    asked = []
+def test_a_time_server_is_asked_before_each_attempt_until_the_csms_has_told_the_time(make_board):
+    """One wrong answer is enough to find every certificate expired."""
+    answers = [b"not yet", 2_900_000_000, 1_800_000_000]
 
-    def late(answer):
-        asked.append(answer)
-        return answer if len(asked) > 1 else b"not yet"
+    def change(answer):
+        now = answers.pop(0)
+        return now if type(now) is bytes else answer[:40] + (now + 2_208_988_800).to_bytes(5, "big")[1:] + answer[44:]
 
-    server = TimeServer(1_800_000_000, late)
+    server = TimeServer(1_800_000_000, change)
     board = start_with_time_server(make_board, server)
-    output = board.read_until("says 2027-01-15T08:00:00Z", 20)
+    output = board.read_until("says 2061-11-23T19:33:20Z", 20)
     assert output.count("no time from") == output.count("cannot connect") == 1
-    for _ in range(2):
-        board.read_until("cannot connect", 20)
-    assert len(asked) == 2
+    board.read_until("says 2027-01-15T08:00:00Z", 20)
     server.close()
+
+
+def test_a_time_server_is_not_asked_once_the_csms_has_told_the_time(make_board):
+    async def situation():
+        asked = []
+        server = TimeServer(1_800_000_000, lambda answer: asked.append(answer) or answer)
+        async with Csms() as csms:
+            network = WIFI | {"time_server": server.name}
+            board = make_board(image.charger_files(csms.url, "HOLDFAST-1", network=network, variables=QUICK),
+                               size=512 * 4096)
+            board.surround(home="secret-word")
+            await board.apower_on()
+            link = await csms.station(10)
+            await link.registered()
+            link.drop()
+            await csms.station(10)
+            assert len(asked) == 1
+        server.close()
+
+    asyncio.run(situation())
+
+
+def test_an_interface_that_only_believes_to_be_up_is_switched_off_and_on(make_board):
+    files = image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1", network=WIFI, variables=QUICK)
+    # It begins after seven attempts in vain, so that it need not wait for them.
+    files["boot.py"] += b"""
+import holdfast.link
+make = holdfast.link.Link.__init__
+def late(self, *words):
+    make(self, *words)
+    self.failures = 7
+holdfast.link.Link.__init__ = late
+"""
+    board = make_board(files, size=512 * 4096)
+    board.surround(home="secret-word")
+    board.power_on()
+    board.read_until("cannot connect: the network is switched off and on", 10)
+    board.read_until("next attempt to connect in 32 s")
+    board.read_until("warning Wi-Fi home lost", 5)
+    board.read_until("info Wi-Fi home: 192.168.4.2, -60 dBm", 5)
+    board.read_until("cannot connect: [Errno 111]", 5)  # not after 32 s
 
 
 def test_a_time_server_cannot_put_the_clock_back_behind_what_the_csms_said(make_board):
@@ -195,3 +235,57 @@ asyncio.run(main())
     assert lines[0].startswith(outcome), done.stdout + done.stderr
     assert lines[1] == "went on"
     assert lines[2] == ("again nothing" if outcome.startswith("OSError") else "again 10.1.2.3")
+
+
+def test_a_name_is_asked_for_again_after_a_thread_that_had_no_memory():
+    program = """
+import sys
+sys.path.insert(0, %r)
+import asyncio
+from holdfast import resolver
+resolver._NAMES = 20
+class Socket:
+    AF_INET = 2
+    def getaddrinfo(self, *words):
+        asked.append(1)
+        if len(asked) == 1:
+            raise MemoryError
+        return [(2, 1, 0, "", ("10.1.2.3", 80))]
+asked = []
+resolver.socket = Socket()
+async def main():
+    for _ in range(2):
+        try:
+            print(await resolver.resolve("csms.example.com"))
+        except OSError as error:
+            print("OSError", error.args[1])
+asyncio.run(main())
+""" % str(FIRMWARE)
+    done = subprocess.run([MICROPYTHON, "-c", program], capture_output=True, text=True, timeout=20)
+    assert done.stdout == "OSError no address for csms.example.com\n10.1.2.3\n", done.stdout + done.stderr
+
+
+def test_whoever_asks_while_a_name_server_is_silent_waits_for_the_thread_that_waits_already():
+    program = """
+import sys
+sys.path.insert(0, %r)
+import asyncio, time
+from holdfast import resolver
+resolver._NAMES = 4
+class Socket:
+    AF_INET = 2
+    def getaddrinfo(self, *words):
+        asked.append(1)
+        time.sleep(60)
+asked = []
+resolver.socket = Socket()
+async def main():
+    for _ in range(3):
+        try:
+            await resolver.resolve("csms.example.com")
+        except OSError as error:
+            print(error.args[0], len(asked))
+asyncio.run(main())
+""" % str(FIRMWARE)
+    done = subprocess.run([MICROPYTHON, "-c", program], capture_output=True, text=True, timeout=20)
+    assert done.stdout == "110 1\n" * 3, done.stdout + done.stderr

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from deployments import Loose, Noisy, Unplugged, Watched, boots, make
+from holdfast import __version__
 from virtual_boards import PROMPT, ask, at_repl, nvs
 
 from tools import deploy, image, romfs
@@ -278,7 +279,8 @@ def test_make_deploy_brings_the_real_agent_and_says_what_it_did(make_board):
     assert "an agent in ROMFS, verified by its hash: %d of its %d blocks written" % (blocks, blocks) in done.stdout
     assert "make provision PORT=%s tells it who it is" % board.port in done.stdout
     board.read_until("next attempt", 10)
-    assert "station: HOLDFAST-1" in board.command("status")
+    status = board.command("status")
+    assert "station: HOLDFAST-1" in status and "agent: %s, ROMFS" % __version__ in status
     assert "nothing to do" in make("deploy", board).stdout
     board.read_until("next attempt", 10)
     board.write("\x03")

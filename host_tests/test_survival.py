@@ -225,11 +225,12 @@ def test_flash_that_cannot_be_written_is_left_alone_and_does_not_stop_the_board(
 
 
 def test_three_crashes_in_a_row_lead_to_safe_mode_and_a_loss_of_power_leaves_it(make_board):
-    board = make_board(files(boot=CRASH), size=512 * 4096, speed=10)
+    board = make_board(files(boot=CRASH, watchdog=30), size=512 * 4096, speed=10)
     board.power_on()
     crashing(board, 3)
     board.read_until("no station: safe mode after 3 crashes in a row", 10)
     assert "mode: safe mode after 3 crashes in a row, reboot tries again" in board.command("status")
+    assert "watchdog: 30 s" in board.command("tasks")
     assert len([line for line in board.command("crash") if "crash: RuntimeError: on purpose" in line]) == 3
     board.write("\x03")
     board.read_until(PROMPT)

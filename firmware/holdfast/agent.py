@@ -19,6 +19,7 @@ from holdfast.log import Log
 from holdfast.watchdog import Watchdog
 
 _PACE = 200  # ms between looks at the timers, at the most
+_STALE = 8  # attempts to connect in vain after which an interface that says it is up is not believed
 _AGAIN = 1000  # ms until a task that failed is started again
 _PATIENCE = 10_000  # ms without progress until the watchdog bites: the slowest step is the TLS handshake's
 _FAREWELL = 5000  # ms to send what is still to be said before a restart
@@ -222,8 +223,8 @@ class Agent:
             self.log("warning", "no network interface of its own here: `network` is ignored")
 
     def _start(self):
-        # Not in safe mode: at its REPL nobody would feed it, and that is where a crash in safe mode ends.
-        self.watchdog.wdt = board.watchdog(self.config.watchdog if self.station else 0)
+        # In safe mode too: what hangs there would hang for ever.
+        self.watchdog.wdt = board.watchdog(self.config.watchdog if self.config else 0)
         if self.network:
             asyncio.create_task(self._keep("network", self._watch_network))
         if self.station:
@@ -242,9 +243,13 @@ class Agent:
             try:
                 return await task()
             except Exception as error:  # noqa: BLE001 -- the last resort: logged, and started again
-                self._open_contactors()
                 gc.collect()
+                # Should what follows fail, this task is dead: then the hardware's watchdog is not fed any more.
+                self.watchdog.due["report"] = 0
+                self._open_contactors()
                 if isinstance(error, MemoryError) and self.station:
+                    if self.now() >= board.HEALTHY:  # or it could be restart after restart
+                        self.station.reset_when_idle = True  # what has piled up over months goes with it
                     self.station.security_event(self.now(), "MemoryExhaustion", name)
                 from holdfast.crash import traceback  # late: it is not wanted every day
 
@@ -252,6 +257,7 @@ class Agent:
                 for line in lines:
                     self.log("error", name + ": " + line)
                 self._report(name + ": " + lines.pop(), lines)
+                self.watchdog.due.pop("report")
             await asyncio.sleep_ms(_AGAIN)
 
     async def _watch_network(self):
@@ -268,9 +274,12 @@ class Agent:
         await self.link.run()
 
     async def _ask_time(self):
-        """Before each attempt to connect, until somebody has told the time: TLS judges certificates by it."""
+        """Before each attempt to connect, until the CSMS has told the time: TLS judges certificates by it."""
+        if self.network and self.network.up and self.link.failures % _STALE == _STALE - 1:
+            self.network.renew()  # it may be wrong for ever: the driver was told nothing, and nobody answers
+            raise OSError("the network is switched off and on")  # and when it is up that ends the pause
         server = self.network and self.config.network.get("time_server")
-        if not server or self.station.clock.is_set:
+        if not server or self.station.registration:
             return
         from holdfast.resolver import ask_time
 

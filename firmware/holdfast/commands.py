@@ -7,6 +7,7 @@ first line that somebody types. At the end is what `trace` shows of OCPP's frame
 import json
 import os
 
+import holdfast
 from holdfast import board
 from holdfast.clock import rfc3339
 from holdfast.console import LINE
@@ -111,7 +112,9 @@ class Commands:
 
     def _status(self, now):
         agent = self.agent
-        lines = ["uptime: %d s" % (now // 1000)]
+        path = holdfast.__file__
+        place = "ROMFS" if path.startswith("/agent/") else "files" if path.startswith("/lib/") else "frozen"
+        lines = ["uptime: %d s" % (now // 1000), "agent: %s, %s" % (holdfast.__version__, place)]
         if not agent.station:
             return lines + ["%s: %s" % ("mode" if agent.safe else "config error", agent.config_error)]
         station = agent.station

@@ -69,7 +69,7 @@ class Link:
         self.wanted = True
         self.state = "waiting"
         self.url = request_target(config.csms_url, config.station_id)
-        self._failures = 0
+        self.failures = 0  # attempts since the link was last open
         self._rest = False  # the next attempt has to wait
         self._command = asyncio.Event()  # connect() or disconnect() came
         self._wake = asyncio.Event()  # there may be something to write
@@ -145,7 +145,7 @@ class Link:
                 await self._command.wait()
                 self._command.clear()
                 self._rest = False
-                self._failures = 0
+                self.failures = 0
             elif self._rest:
                 await self._pause()
                 self._rest = False
@@ -161,9 +161,9 @@ class Link:
     async def _pause(self):
         get = self.station.variables.integer
         seconds = backoff_seconds(
-            self._failures, get("OCPPCommCtrlr.RetryBackOffWaitMinimum"),
+            self.failures, get("OCPPCommCtrlr.RetryBackOffWaitMinimum"),
             get("OCPPCommCtrlr.RetryBackOffRandomRange"), get("OCPPCommCtrlr.RetryBackOffRepeatTimes"), board.random)
-        self._failures += 1
+        self.failures += 1
         self.state = "waiting"
         self.log("info", "next attempt to connect in %d s" % seconds)
         self._next = self.now() + seconds * 1000
@@ -273,7 +273,7 @@ class Link:
                 self.log("info", "connected to " + self.url)
                 self.state = "open"
                 self._deadline = None
-                self._failures = self._unanswered = 0
+                self.failures = self._unanswered = 0
                 self._pinged = now
                 self.station.link_up(now)
             elif kind == "refused":

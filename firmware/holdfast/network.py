@@ -54,7 +54,6 @@ class Network:
                 return self._arrived()
             if self.up:
                 self.up = False
-                self._due = now
                 self._log("warning", self.name + " lost")
             if self._deadline is None:
                 if now >= self._due:
@@ -75,6 +74,10 @@ class Network:
                 self._told = wrong
                 self._log("warning", "%s: %s, trying again" % (self.name, wrong))
         return False
+
+    def renew(self):
+        """Switch the interface off; the next `step` switches it on. Raises OSError."""
+        self._nic.active(False)
 
     def _arrived(self):
         if self.up:

@@ -63,7 +63,7 @@ def _look_up(host, found):
         address = socket.getaddrinfo(host, 80, socket.AF_INET)[0][-1]
         # On a board a tuple, elsewhere the octets of a sockaddr_in.
         found.append(address[0] if isinstance(address, tuple) else "%d.%d.%d.%d" % tuple(address[4:8]))
-    except OSError as error:
+    except (OSError, MemoryError) as error:  # whatever it is: who asks next would wait for this thread
         found.append(error)
 
 

@@ -291,8 +291,8 @@ class Station(Exchange):
         return self.site.status(evse, connector, self.reservations.is_reserved(evse))
 
     def set_clock(self, now, text):
-        """The CSMS told the time, as RFC 3339."""
-        utc = clock.parse(text)
+        """The CSMS told the time, as RFC 3339. One that records have no room for becomes the nearest that they have."""
+        utc = min(max(1, clock.parse(text)), 0xF0000000)  # 1970 to 2097
         security.time_told(self, now, utc)
         self.clock.set(utc, now)
         self._last_sync = now

@@ -1,6 +1,7 @@
 """The serial console: commands, answers, and what becomes of typed characters."""
 
 from fakes import Desk
+from holdfast import __version__
 from holdfast.console import LINE, Console
 from holdfast.hardware.simulated import Hardware
 from holdfast.log import Log
@@ -105,9 +106,9 @@ def test_status_tells_the_state_of_the_station_and_of_each_connector():
     agent.desk.reserve(7, 1)
     agent.desk.plug(2)
     answer = give(agent, "status")
-    for line in ("station: HOLDFAST-1", "link: open", "registration: Accepted", "reservations: 1",
-                 "connector 1.1: Reserved cCCS2", "connector 1.2: Reserved cType2", "connector 2.1: Occupied sType2",
-                 "evse 1: idle", "evse 2: cable in connector 1"):
+    for line in ("agent: %s, frozen" % __version__, "station: HOLDFAST-1", "link: open", "registration: Accepted",
+                 "reservations: 1", "connector 1.1: Reserved cCCS2", "connector 1.2: Reserved cType2",
+                 "connector 2.1: Occupied sType2", "evse 1: idle", "evse 2: cable in connector 1"):
         assert line in answer, line
     assert [line for line in answer if line.startswith("time: 2026-11-23T12:00:")]
 

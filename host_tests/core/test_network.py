@@ -121,6 +121,27 @@ def test_the_interface_is_switched_off_and_on_after_five_failures():
     assert desk.nic.calls.count("connect") >= 5 * (desk.nic.calls.count("inactive") - 1)
 
 
+def test_what_went_wrong_before_a_success_neither_delays_nor_silences_what_comes_after():
+    desk = Desk()
+    desk.run(200)
+    fake.air = {"home": "secret-word"}
+    desk.run(100)
+    fake.air = {}
+    desk.run(10)
+    assert desk.nic.calls.count("connect") >= 3 + desk.nic.calls[:desk.nic.calls.index("inactive")].count("connect")
+    assert desk.lines.count("warning Wi-Fi home: no such network in reach, trying again") == 2, desk.lines
+
+
+def test_an_interface_that_is_renewed_goes_and_comes_back():
+    for settings in (WIFI, LAN):
+        desk = Desk(settings, home="secret-word", cable=True)
+        desk.run(10)
+        desk.network.renew()
+        desk.run(10)
+        assert desk.network.up and len(desk.came_up) == 2
+        assert desk.lines[1] == "warning %s lost" % desk.network.name and len(desk.lines) == 3, desk.lines
+
+
 def test_an_access_point_that_never_gives_an_address_is_given_up_and_tried_again():
     desk = Desk(home="secret-word")
     desk.nic._look = lambda: None  # for ever STAT_CONNECTING

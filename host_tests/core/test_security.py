@@ -140,6 +140,14 @@ def test_a_clock_that_was_set_is_told_after_a_power_cut_too():
     assert ("SettingSystemTime", "more than a minute off") in events(desk)
 
 
+def test_a_csms_that_lives_in_another_age_disturbs_nothing():
+    for text in ("9999-12-31T23:59:59Z", "2107-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "0000-01-01T00:00:00Z"):
+        desk = Desk()
+        desk.station.set_clock(desk.now, text)
+        desk.station.security_event(desk.now, "InvalidCsmsCertificate", "expired")
+        assert desk.records.get("security-InvalidCsmsCertificate"), text
+
+
 def test_the_same_trouble_in_another_outage_is_told_again():
     desk = Desk()
     for _ in range(2):

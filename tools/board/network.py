@@ -5,6 +5,7 @@ Pages of docs.micropython.org/en/latest, for what they promise:
 * library/network.WLAN.html: most methods want an active interface; status() is one of STAT_...; isconnected() is True
   with an address only; config(reconnects=n) says how often the driver itself tries again, 0 never, -1 for ever, which
   is how it begins (esp32/quickref.html#wlan: it then stays STAT_CONNECTING for ever, whatever is wrong).
+* ESP-IDF's esp_wifi_connect, which connect() calls, refuses while it is connecting (ESP_ERR_WIFI_CONN).
 * the same page: an access point takes ssid, security, key and max_clients by config(); its address is its own from the
   start, here the host's (see ports.py).
 * library/network.LAN.html and esp32/quickref.html#lan: mdc, mdio, phy_type and phy_addr are wanted, active(True) starts
@@ -98,6 +99,8 @@ class WLAN(_Interface):
         if not self._active:
             raise OSError("Wifi Not Started")
         self.calls.append("connect")
+        if self._status == STAT_CONNECTING:
+            raise OSError("Wifi Internal State Error")
         self._leave()
         self._wanted = (ssid, key)
         self._status = STAT_CONNECTING
