@@ -429,6 +429,9 @@ def test_connections_that_say_nothing_are_closed_and_no_more_than_two_are_served
         one.settimeout(5)
         assert one.recv(1) == b""
         one.close()
+    board.command("web off")
+    board.command("web on")  # though the connections that it has closed have not quite gone
+    assert is_on(board)
 
 
 def test_a_request_that_comes_drop_by_drop_is_cut_off(make_board):
@@ -656,6 +659,7 @@ def test_page_and_tls_have_room_beside_each_other_in_the_heap_of_a_small_board(m
                             client_key=client.key_pem.decode(), security_profile=2)
             assert await asyncio.to_thread(visitor.ask, "/config", settings) == (200, ANY, "{}")
             await (await csms.station()).registered()
+            assert csms.events("BootNotification")[-1]["reason"] == "LocalReset"
             assert not csms.events("SecurityEventNotification", type="MemoryExhaustion")
             assert "no crash reports" in await board.acommand("crash")
 
