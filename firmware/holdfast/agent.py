@@ -54,7 +54,7 @@ class Agent:
         self.now = monotonic(time.ticks_ms, time.ticks_diff)
         self.root = root
         self.station = self.network = self.web = self._button = None
-        self.log = Log(self._time, echo=self._echo, keep=board.has_backup() and board.backup)
+        self.log = Log(self._time, echo=self._echo, keep=board.machine and board.backup)
         self.console = Console(self)
         self.safe = board.crashes >= board.LIMIT
         self._cause = ""  # of the crash that this start comes after

@@ -11,7 +11,9 @@ from binascii import hexlify
 
 try:
     import machine
-except ImportError:  # not on a board
+except ImportError:
+    machine = None
+if not hasattr(machine, "reset_cause"):  # not on a board
     machine = None
 try:
     import esp32
@@ -66,22 +68,23 @@ def begin():
     A restart that somebody asked for is no matter of the chip: the station has a record of it, which comes first.
     """
     global boots, crashes, reason
-    cause = getattr(machine, "reset_cause", lambda: None)()
+    if not machine:
+        return
+    cause = machine.reset_cause()
     ended = recall("ended", ON_PURPOSE)
-    powered, watchdog, soft, hard = [
-        cause == getattr(machine, name + "_RESET", 0) for name in ("PWRON", "WDT", "SOFT", "HARD")]
     # A power failure is no crash, and who switches off and on wants another try. A reset over USB says nothing.
-    crashed = not powered and (ended == CRASHED or ended == RUNNING and (watchdog or soft or hard))
+    crashed = cause != machine.PWRON_RESET and (ended == CRASHED or ended == RUNNING and cause in (
+        machine.WDT_RESET, machine.SOFT_RESET, machine.HARD_RESET))
     crashes = recall("crashes") + 1 if crashed else 0
     boots = recall("boots") + 1
     remember("boots", boots, "crashes", crashes, "ended", RUNNING)
-    if powered:
+    if cause == machine.PWRON_RESET:
         reason = "PowerUp"
-    elif watchdog:
+    elif cause == machine.WDT_RESET:
         reason = "Watchdog"
     elif crashed:
         reason = "ApplicationReset"
-    elif soft:
+    elif cause == machine.SOFT_RESET:
         reason = "LocalReset"
 
 
@@ -117,7 +120,9 @@ def trouble():
 
 def reset():
     """Restart the board; where there is none, end the program."""
-    getattr(machine, "reset", sys.exit)()
+    if machine:
+        machine.reset()
+    sys.exit()
 
 
 def watchdog(seconds):
@@ -126,7 +131,7 @@ def watchdog(seconds):
     if _timer:
         _timer.deinit()
         _timer = None
-    if not hasattr(machine, "WDT"):
+    if not machine:
         return None
     remember("watchdog", seconds)  # for `hold`
     return machine.WDT(timeout=1000 * seconds) if seconds else None
@@ -137,13 +142,8 @@ def heaps():
     return esp32.idf_heap_info(esp32.HEAP_DATA) if esp32 else []
 
 
-def has_backup():
-    """Is there memory that survives a reset?"""
-    return hasattr(machine, "RTC")
-
-
 def backup(text=None):
-    """The bytes that survive every reset but a loss of power; with `text`: put it there. Only where `has_backup`."""
+    """The bytes that survive every reset but a loss of power; with `text`: put it there. Only with a chip."""
     memory = machine.RTC().memory
     return memory() if text is None else memory(text)
 
@@ -214,7 +214,7 @@ def random(most):
 
 def identity():
     """Six hexadecimal digits that tell this board from others."""
-    return hexlify(getattr(machine, "unique_id", lambda: bytes(3))()[-3:]).decode()
+    return hexlify(machine.unique_id()[-3:]).decode() if machine else "000000"
 
 
 def button(number):

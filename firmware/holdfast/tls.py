@@ -170,7 +170,7 @@ class Handshake:
 def set_clock(utc, certain):
     """Put the clock that Mbed TLS judges certificates by right. It begins in the year 2000 whenever power comes."""
     late = 0 if utc is None else utc - _EPOCH - time.time()
-    if hasattr(machine, "RTC") and (late > 1 or certain and late < -1):
+    if machine and (late > 1 or certain and late < -1):
         moment = time.gmtime(utc - _EPOCH)
         machine.RTC().datetime(moment[:3] + (moment[6],) + moment[3:6] + (0,))
 
