@@ -37,12 +37,9 @@ async def resolve(host):
         return host
     if host not in _asked:
         _asked[host] = found = []
-        if _thread:
-            try:
-                _thread.start_new_thread(_look_up, (host, found))
-            except (OSError, RuntimeError, MemoryError):  # no room for its stack
-                _look_up(host, found)
-        else:
+        try:
+            _thread.start_new_thread(_look_up, (host, found))
+        except (AttributeError, OSError, RuntimeError, MemoryError):  # no threads here, or no room for its stack
             _look_up(host, found)
     found = _asked[host]
     for _ in range(_NAMES):
@@ -79,9 +76,9 @@ async def ask_time(server, urandom):
         udp.send(b"\x23" + bytes(39) + nonce)
         for _ in range(_PATIENCE):
             try:
-                return told(udp.recv(64), nonce)
-            except ValueError:
-                pass  # not what was asked for; the answer may still come
+                utc = told(udp.recv(64), nonce)
+                if utc:
+                    return utc
             except OSError as error:
                 if error.errno != 11:  # EAGAIN
                     raise
@@ -92,14 +89,12 @@ async def ask_time(server, urandom):
 
 
 def told(answer, nonce):
-    """UTC in seconds that an SNTP answer tells. ValueError for one that is not to be believed (RFC 4330, section 5)."""
-    if len(answer) < 48 or answer[24:32] != nonce:
-        raise ValueError("not an answer to this question")
-    if answer[0] & 7 != 4 or answer[0] >> 6 == 3 or not 1 <= answer[1] <= 15:
-        raise ValueError("not a server that knows the time")
+    """UTC in seconds that an SNTP answer tells, None for one that is not to be believed (RFC 4330, section 5)."""
+    # An answer to this question, of a server that knows the time.
+    if (len(answer) < 48 or answer[24:32] != nonce
+            or answer[0] & 7 != 4 or answer[0] >> 6 == 3 or not 1 <= answer[1] <= 15):
+        return None
     seconds = int.from_bytes(answer[40:44], "big")
     if seconds < 0x80000000:
         seconds += 1 << 32  # the era that begins in 2036 (section 3)
-    if seconds - _EPOCH < _BUILT:
-        raise ValueError("a time that is long gone")
-    return seconds - _EPOCH
+    return seconds - _EPOCH if seconds >= _EPOCH + _BUILT else None

@@ -10,14 +10,6 @@ def answer(mode=4, leap=0, stratum=2, nonce=NONCE, seconds=0xEDA00000):
     return head + nonce + bytes(8) + seconds.to_bytes(4, "big") + bytes(4)
 
 
-def refused(packet):
-    try:
-        told(packet, NONCE)
-    except ValueError:
-        return True
-    return False
-
-
 def test_a_right_answer_is_utc_since_1970():
     assert told(answer(seconds=2_208_988_800 + 1_800_000_000), NONCE) == 1_800_000_000
 
@@ -30,7 +22,7 @@ def test_the_count_begins_anew_in_2036():
 def test_answers_that_are_not_believed():
     for packet in (answer(mode=3), answer(mode=5), answer(leap=3), answer(stratum=0), answer(stratum=16),
                    answer(nonce=b"87654321"), answer()[:47], b"", answer(seconds=3_913_056_000)):
-        assert refused(packet), packet
+        assert told(packet, NONCE) is None, packet
 
 
 def test_addresses_are_told_from_names():
