@@ -215,8 +215,8 @@ def test_how_far_it_is_can_be_told(board):
 
 
 def test_boot_and_main_stay_those_of_the_image(board):
-    put(board, agent(1))
-    boots(board)
+    put(board, agent(1, **{"boot.py": b"1 / 0\n", "main.py": b"1 / 0\n"}))
+    assert said(1) in boots(board)
     assert ask(board, "__import__('os').listdir('/agent/lib')") == "['holdfast']"
 
 

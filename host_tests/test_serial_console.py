@@ -94,7 +94,8 @@ while True:
     if line == 'log':
         print(on and '# 12:00:01 warning between')
         print('12:00:00 info kept\\n12:00:00 error kept\\n12:00:01 warning between\\nok')
-        print(on and '# 12:00:02 debug next\\n# 12:00:03 error last')
+        print(on and '# 12:00:02 debug next')
+        print('# 12:00:03 error last')
     elif line:
         print('ok')
 """
