@@ -336,6 +336,15 @@ def test_the_outputs_are_switched_off_by_the_frozen_agent_before_another_is_look
     assert "quiet 0\r\nquiet 1\r\n" in boots(board)
 
 
+@pytest.mark.parametrize("error", [b"OSError(19)", b"ValueError('no such pin')", b"AttributeError('quiet')"])
+def test_outputs_that_can_not_be_switched_off_do_not_keep_a_board_from_its_agent(make_board, error):
+    files = {**agent(FROZEN), "holdfast/board.py": b"def quiet():\n raise %s\n" % error}
+    board = at_repl(make_board(romfs=b"", frozen=image.frozen_image({**files, "boot.py": b"", "main.py": MAIN})))
+    assert said(FROZEN) in board.transcript
+    put(board, agent(1))
+    assert said(1) in boots(board)
+
+
 def test_two_damaged_slots_leave_the_frozen_agent(board):
     put(board, agent(1))
     put(board, agent(2))

@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from types import SimpleNamespace
 
@@ -167,6 +168,14 @@ def test_the_console_answers_over_the_cable(station):
         assert "station: HOLDFAST-1" in console.command("status")
 
 
+def test_the_speed_is_that_of_micropython_on_an_esp32(station):
+    with SerialConsole(station.port):
+        port = os.open(station.port, os.O_RDWR | os.O_NOCTTY)
+        speeds = termios.tcgetattr(port)[4:6]
+        os.close(port)
+    assert speeds == [termios.B115200] * 2
+
+
 def test_make_console_leads_to_the_agent_and_leaves_it_alone(station):
     master, terminal = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
@@ -188,9 +197,8 @@ def test_make_console_leads_to_the_agent_and_leaves_it_alone(station):
 
 def test_make_logs_shows_the_log_until_ctrl_c(station):
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    process = subprocess.Popen(["make", "--no-print-directory", "logs", "PORT=" + station.port, "LEVEL=info"],
-                               cwd=image.ROOT, stdout=subprocess.PIPE, text=True, env=environment,
-                               start_new_session=True)
+    process = subprocess.Popen(["make", "--no-print-directory", "logs", "PORT=" + station.port], cwd=image.ROOT,
+                               stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     shown = ""
     while "next attempt" not in shown:
         line = process.stdout.readline()
@@ -213,6 +221,12 @@ def test_make_console_at_a_port_that_is_not_there_shows_those_there_are():
     done = subprocess.run(["make", "console", "PORT=/dev/ttyUSB_not_there"], cwd=image.ROOT, capture_output=True,
                           text=True)
     assert done.returncode == 2 and "serial ports here:\n" in done.stdout
+
+
+def test_make_logs_passes_the_level_on(station):
+    done = subprocess.run(["make", "logs", "PORT=" + station.port, "LEVEL=loud"], cwd=image.ROOT, capture_output=True,
+                          text=True)
+    assert done.returncode == 2 and "invalid choice: 'loud'" in done.stderr
 
 
 def test_a_wrong_level_is_refused():
