@@ -157,20 +157,32 @@ def test_a_time_server_is_not_asked_once_the_csms_has_told_the_time(make_board):
     asyncio.run(situation())
 
 
-def test_an_interface_that_only_believes_to_be_up_is_switched_off_and_on(make_board):
+def start_after_failures(make_board, number):
+    """A board with Wi-Fi that has tried to connect so many times in vain."""
     files = image.charger_files("ws://127.0.0.1:9/", "HOLDFAST-1", network=WIFI, variables=QUICK)
-    # It begins after seven attempts in vain, so that it need not wait for them.
     files["boot.py"] += b"""
 import holdfast.link
 make = holdfast.link.Link.__init__
 def late(self, *words):
     make(self, *words)
-    self.failures = 7
+    self.failures = %d
 holdfast.link.Link.__init__ = late
-"""
+""" % number
     board = make_board(files, size=512 * 4096)
     board.surround(home="secret-word")
     board.power_on()
+    return board
+
+
+def test_after_a_day_in_vain_the_board_restarts_when_it_is_idle(make_board):
+    board = start_after_failures(make_board, 255)
+    board.read_until("cannot connect: the network is switched off and on", 10)
+    board.command("plug 1")  # or within a minute
+    board.read_until("restarting: ScheduledReset")
+
+
+def test_an_interface_that_only_believes_to_be_up_is_switched_off_and_on(make_board):
+    board = start_after_failures(make_board, 7)
     board.read_until("cannot connect: the network is switched off and on", 10)
     board.read_until("next attempt to connect in 32 s")
     board.read_until("warning Wi-Fi home lost", 5)

@@ -204,9 +204,10 @@ def test_the_agent_tells_once_that_the_file_system_was_formatted(make_board):
     board.read_until("next attempt")
     board.write("\x03")
     board.read_until(PROMPT)
-    ask(board, "import esp32; n = esp32.NVS('holdfast'); n.set_blob('trouble', 'file system damaged'); n.commit()")
+    ask(board, "import esp32; n = esp32.NVS('holdfast')")
+    ask(board, "n.set_blob('trouble', 'file system damaged' + '!' * 81); n.commit()")
     board.write("\x04")
-    board.read_until("# +0s error file system damaged")
+    board.read_until("# +0s error file system damaged" + "!" * 81)  # as much as _boot.py notes
     assert any("file system damaged" in line for line in board.command("crash"))
     board.command("reboot")
     board.read_until("next attempt")
@@ -312,6 +313,14 @@ def test_a_reboot_on_purpose_is_no_crash(make_board):
     board.read_until("next attempt")
     assert "mode: " not in "".join(board.command("status"))
     assert not [line for line in board.command("log") if "crashes in a row" in line]
+
+
+def test_ctrl_c_while_the_agent_starts_is_no_crash(make_board):
+    stop = "import holdfast.agent\ndef stop(*words):\n  raise KeyboardInterrupt\nholdfast.agent.Agent._build = stop\n"
+    board = make_board(files(boot=stop), size=512 * 4096)
+    board.power_on()
+    board.read_until(PROMPT)
+    assert nvs(board.image)["ended"][1] == chip.ON_PURPOSE
 
 
 def test_power_cuts_are_no_crashes(make_board):

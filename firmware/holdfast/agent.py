@@ -20,6 +20,7 @@ from holdfast.watchdog import Watchdog
 
 _PACE = 200  # ms between looks at the timers, at the most
 _STALE = 8  # attempts to connect in vain after which an interface that says it is up is not believed
+_FORLORN = 256  # after which the board restarts, once it is idle: with OCPP's usual back-off that is a day
 _AGAIN = 1000  # ms until a task that failed is started again
 _PATIENCE = 10_000  # ms without progress until the watchdog bites: the slowest step is the TLS handshake's
 _FAREWELL = 5000  # ms to send what is still to be said before a restart
@@ -248,8 +249,6 @@ class Agent:
                 self.watchdog.due["report"] = 0
                 self._open_contactors()
                 if isinstance(error, MemoryError) and self.station:
-                    if self.now() >= board.HEALTHY:  # or it could be restart after restart
-                        self.station.reset_when_idle = True  # what has piled up over months goes with it
                     self.station.security_event(self.now(), "MemoryExhaustion", name)
                 from holdfast.crash import traceback  # late: it is not wanted every day
 
@@ -276,6 +275,8 @@ class Agent:
     async def _ask_time(self):
         """Before each attempt to connect, until the CSMS has told the time: TLS judges certificates by it."""
         if self.network and self.network.up and self.link.failures % _STALE == _STALE - 1:
+            if self.link.failures >= _FORLORN - 1:
+                self.station.reset_when_idle = True
             self.network.renew()  # it may be wrong for ever: the driver was told nothing, and nobody answers
             raise OSError("the network is switched off and on")  # and when it is up that ends the pause
         server = self.network and self.config.network.get("time_server")

@@ -14,6 +14,7 @@ from holdfast.exchange import Exchange, late_block
 from holdfast.transactions import charging_state
 
 _LONGEST_WAIT = 60_000  # ms between ticks at the most
+_SETTLED = 600_000  # ms from the start: what goes wrong sooner would go wrong after a restart, too
 _FLASH_RETRY = 10_000  # ms until a failed write is tried again
 _DAY = 86_400_000
 _NO_SPACE = 28  # errno of a full file system; everything else that flash may say is a defect
@@ -264,6 +265,8 @@ class Station(Exchange):
 
     def security_event(self, now, name, info):
         """Something happened that the CSMS has to hear of; `name` is one of OCPP's security events."""
+        if name == "MemoryExhaustion" and now >= _SETTLED:
+            self.reset_when_idle = True  # what has piled up over months goes with a restart
         security.happened(self, now, name, info)
         self.settle(now)
 

@@ -159,6 +159,16 @@ def test_without_a_chip_nothing_is_counted():
         board.machine, board.esp32 = kept
 
 
+def test_boards_are_told_apart_by_the_end_of_their_address_the_beginning_is_the_maker_s():
+    kept = board.machine
+    board.machine = FakeMachine
+    FakeMachine.unique_id = lambda: b"\x24\x0a\xc4\x12\x34\xef"
+    try:
+        assert board.identity() == "1234ef"
+    finally:
+        board.machine = kept
+
+
 def test_nvs_that_cannot_even_be_opened_stops_nothing():
     """As when its partition is worn out (docs.espressif.com, nvs_open: ESP_ERR_NVS_NOT_INITIALIZED)."""
 
@@ -199,6 +209,9 @@ def test_at_the_repl_a_running_watchdog_is_fed_for_a_while_and_by_the_agent_afte
         assert FakeMachine.fed == board.AT_REPL
         board.watchdog(30)
         assert timer.callback is None
+        assert board.watchdog(0) is None
+        board.hold()
+        assert len(FakeTimer.made) == 1  # whoever switched the watchdog off does not want another one
     finally:
         board.machine, board.esp32 = kept
         FakeTimer.made.clear()

@@ -140,6 +140,23 @@ def test_a_clock_that_was_set_is_told_after_a_power_cut_too():
     assert ("SettingSystemTime", "more than a minute off") in events(desk)
 
 
+def test_a_station_that_ran_out_of_memory_restarts_once_it_is_idle():
+    desk = Desk()
+    desk.swipe("DEADBEEF42", 1)
+    desk.plug(1)
+    desk.wait(700)
+    refused(desk, "MemoryExhaustion", "link")
+    assert desk.station.reboot_requested is None
+    desk.unplug(1)
+    assert desk.station.reboot_requested == "ScheduledReset"
+
+
+def test_a_station_that_runs_out_of_memory_soon_after_its_start_does_not_restart_for_ever():
+    desk = Desk()
+    refused(desk, "MemoryExhaustion", "link")
+    assert desk.station.reboot_requested is None
+
+
 def test_a_csms_that_lives_in_another_age_disturbs_nothing():
     for text in ("9999-12-31T23:59:59Z", "2107-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "0000-01-01T00:00:00Z"):
         desk = Desk()
