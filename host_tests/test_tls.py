@@ -397,7 +397,7 @@ async def test_no_two_tls_connections_exist_at_once_and_memory_stays():
         await connection.wait_closed()
         open_now -= 1
 
-    async with Server(right()) as server, secured(server.port, speed=100) as harness:
+    async with Server(right()) as server, secured(server.port, speed=30) as harness:
         used = []
         for _ in range(12):
             connection = await server.connection()

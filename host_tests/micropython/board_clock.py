@@ -7,6 +7,7 @@ at one that reads the board's clock. Takes the arguments of a virtual board's in
 
 import ctypes
 import mmap
+import os
 import struct
 import sys
 import time
@@ -69,5 +70,5 @@ def board_time(_result):
 
 
 if __name__ == "__main__":
-    point_at(micropython_module.__file__, b"time", board_time)
+    point_at(os.path.realpath(micropython_module.__file__), b"time", board_time)
     micropython.main()
