@@ -151,7 +151,7 @@ def _boot(mount, choose, failed, note):
         pass
     for name in [name for name in sys.modules if name.startswith("holdfast")]:
         del sys.modules[name]
-    trouble = "; ".join([text for text in (bdev and mount(bdev, note), choose(failed)) if text])
+    trouble = "; ".join(filter(None, (bdev and mount(bdev, note), choose(failed))))
     if trouble:
         print("holdfast: " + trouble)
         note(trouble)

@@ -17,8 +17,8 @@ _LARGEST = 4000  # bytes of one with its path
 def keep(root, config):
     """Copy the files of a configuration that works. Returns the paths of those that were copied now."""
     copied = []
-    named = (config.ca_certificate, config.client_certificate, config.client_key)
-    for index, path in enumerate([root + PATH] + [path for path in named if path]):
+    named = (root + PATH, config.ca_certificate, config.client_certificate, config.client_key)
+    for index, path in enumerate(filter(None, named)):
         try:
             with open(path, "rb") as file:
                 content = path.encode() + b"\0" + file.read(_LARGEST)
