@@ -173,10 +173,9 @@ class Commands:
         return self._answer(self._station().cancel(now, reservation_id))
 
     def _answer(self, answer):
-        status, reason = answer
-        if status != "Accepted":
-            raise ValueError("%s %s" % (status, reason) if reason else status)
-        return status
+        if answer != "Accepted":
+            raise ValueError(answer)
+        return answer
 
     def _vars(self, now, wanted=""):
         variables = self._station().variables

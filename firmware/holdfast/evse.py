@@ -25,6 +25,7 @@ class Evse:
     plugged = None  # id of the connector that has a cable in it
     shut_in = False  # the cable came while the EVSE was Reserved: nothing changes until a token (G01.FR.09)
     suspended = False  # the car asks for a pause
+    closed = False  # its contactor, as far as was commanded
     authorization = None  # transactions.Authorization of the driver who may charge here
     transaction = None  # transactions.Transaction that runs here
 

@@ -34,9 +34,10 @@ class Exchange:
 
     Each of `blocks`, which Station names, may have REQUESTS, rows of (action, rule, handler), and CALLS, rows of
     (action, kind of outbox.py, build, rule of the answer, on_result). handler(station, now, payload) returns the
-    payload of the answer or raises CallError. build(station, about, at) makes a payload at the moment of sending, for
-    the time `at` it happened, as a station that has just woken learns the time after the first things happened; None:
-    nothing is to be sent any more. on_result(station, about, now, payload or None, error or None) is told the outcome.
+    payload of the answer, or a text: its status and, where there is one, a reason code. It may raise CallError.
+    build(station, about, at) makes a payload at the moment of sending, for the time `at` it happened, as a station that
+    has just woken learns the time after the first things happened; None: nothing is to be sent any more.
+    on_result(station, about, now, payload or None, error or None) is told the outcome.
     """
 
     def __init__(self, variables, urandom, log):
@@ -73,10 +74,6 @@ class Exchange:
     def new_id(self):
         """A UUID made by chance, as text."""
         return rpc.uuid(self.urandom)
-
-    def answer_status(self, status, reason=None):
-        """The payload of an answer with a status and, where there is one, its reason code (at most 20 characters)."""
-        return {"status": status, "statusInfo": {"reasonCode": reason}} if reason else {"status": status}
 
     def _pump(self, now):
         """Send the next CALL, if none is outstanding."""
@@ -132,7 +129,13 @@ class Exchange:
         fault = fault_of(found[1], payload)
         if fault:
             raise rpc.CallError(fault[0], "%s: %s" % (fault[1] or "payload", fault[2]))
-        return found[2](self, now, payload)
+        answer = found[2](self, now, payload)
+        if type(answer) is str:
+            status, _, reason = answer.partition(" ")
+            answer = {"status": status}
+            if reason:
+                answer["statusInfo"] = {"reasonCode": reason}
+        return answer
 
 
 def _row(blocks, table, action):

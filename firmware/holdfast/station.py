@@ -50,7 +50,6 @@ class Station(Exchange):
         self.security_events = []  # that the CSMS has not confirmed
         self.last_event = 0  # the number in the name of the last record of a TransactionEvent
         self.set_aside = 0  # records at power-on that could not be believed
-        self._contactors = [False] * len(self.evses)  # by EVSE: closed, as far as was commanded
         self._unremoved = []  # names of records that flash would not let go of
         self._flash_retry = 0
         self._last_sync = 0  # when the time was last asked for
@@ -241,7 +240,7 @@ class Station(Exchange):
     # --- service at the console
 
     def reserve(self, now, evse_id, id_token, token_type, minutes, reservation_id=None):
-        """Reserve without the CSMS. (ReserveNowStatusEnumType, reason code or None)."""
+        """Reserve without the CSMS. ReserveNowStatusEnumType, and a reason code after a space where there is one."""
         if reservation_id is None:
             reservation_id = 1
             for known in self.reservations.held + self.reservations.ended:
@@ -253,7 +252,7 @@ class Station(Exchange):
         return answer
 
     def cancel(self, now, reservation_id):
-        """Cancel without the CSMS, which is told. (CancelReservationStatusEnumType, reason code or None)."""
+        """Cancel without the CSMS, which is told. CancelReservationStatusEnumType, and perhaps a reason code."""
         answer = reservation.withdraw(self, now, reservation_id)
         self.settle(now)
         return answer
@@ -278,7 +277,8 @@ class Station(Exchange):
     def open_contactors(self):
         """Something unforeseen happened: no energy anywhere, until the next event finds that the facts allow it."""
         self.hardware.open()
-        self._contactors = [False] * len(self.evses)
+        for evse in self.evses:
+            evse.closed = False
 
     # --- what the blocks use
 
@@ -362,8 +362,8 @@ class Station(Exchange):
             if not in_service and evse.transaction is None:
                 evse.authorization = None  # it was not used before the EVSE went out of service
             closed = evse.transaction is not None and charging_state(evse, in_service) == "Charging"
-            if closed != self._contactors[evse.id - 1]:
-                self._contactors[evse.id - 1] = closed
+            if closed != evse.closed:
+                evse.closed = closed
                 self.hardware.contactor(evse.id, closed)
 
     # --- timers

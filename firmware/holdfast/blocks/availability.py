@@ -71,18 +71,18 @@ def change_availability(station, now, request):
         if place and "connectorId" in wanted:
             target = place.connector(wanted["connectorId"])
         if target is None:
-            return station.answer_status("Rejected", "UnknownConnectorId" if place else "UnknownEvse")
+            return "Rejected UnknownConnectorId" if place else "Rejected UnknownEvse"
         places = (place,)
     if target.operative != operative:
         target.operative = operative
         reason = station.store(RECORDS, _record(site))  # G03.FR.08, G04.FR.09: survives a reboot
         if reason:
             target.operative = not operative
-            return station.answer_status("Rejected", reason)
+            return "Rejected " + reason
     for place in places:
         if place.transaction and not operative:
-            return {"status": "Scheduled"}  # G03.FR.05, G04.FR.06: it takes effect when the transactions have ended
-    return {"status": "Accepted"}  # done, or so already (G03.FR.03)
+            return "Scheduled"  # G03.FR.05, G04.FR.06: it takes effect when the transactions have ended
+    return "Accepted"  # done, or so already (G03.FR.03)
 
 
 def _record(site):

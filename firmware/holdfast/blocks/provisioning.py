@@ -45,13 +45,13 @@ def _registered(station, about, now, payload, error):
 def reset(station, now, request):
     """ResetRequest -> ResetResponse (B11, B12)."""
     if "evseId" in request:
-        return station.answer_status("Rejected", "UnsupportedParam")  # B11.FR.09: only the whole station
+        return "Rejected UnsupportedParam"  # B11.FR.09: only the whole station
     if request["type"] == "OnIdle" and not station.idle():
         station.reset_when_idle = True
         # A pending reservation is no idleness (B11 remark, errata 2025-09 §2.14).
-        return {"status": "Scheduled"}
+        return "Scheduled"
     restart(station, now, "RemoteReset")
-    return {"status": "Accepted"}
+    return "Accepted"
 
 
 def restart(station, now, reason):

@@ -38,18 +38,18 @@ def request_start(station, now, request):
             else:
                 ask(station, now, evse, token, "RemoteStart", group, remote_start_id)  # F01.FR.01
             return answer
-    return station.answer_status("Rejected", reason)
+    return "Rejected " + reason
 
 
 def request_stop(station, now, request):
     """RequestStopTransactionRequest -> RequestStopTransactionResponse."""
     if station.registration != "Accepted":
-        return station.answer_status("Rejected", "CSNotAccepted")  # B02.FR.05
+        return "Rejected CSNotAccepted"  # B02.FR.05
     for evse in station.evses:
         if evse.transaction and evse.transaction.id == request["transactionId"]:
             withdraw(station, now, evse, "RemoteStop", "Remote")  # F03.FR.02, F03.FR.07
-            return {"status": "Accepted"}
-    return station.answer_status("Rejected", "TxNotFound")  # F03.FR.08
+            return "Accepted"
+    return "Rejected TxNotFound"  # F03.FR.08
 
 
 def charging_profile(value):

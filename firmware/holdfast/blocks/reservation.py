@@ -23,30 +23,30 @@ def token_of(value):
 
 
 def reserve_now(station, now, request):
-    """ReserveNowRequest -> ReserveNowResponse."""
-    return station.answer_status(*reserve(station, now, Reservation(
+    """ReserveNowRequest -> ReserveNowResponse, as a text: ReserveNowStatusEnumType and perhaps a reason code."""
+    return reserve(station, now, Reservation(
         request["id"], request.get("evseId"), request.get("connectorType"), clock.parse(request["expiryDateTime"]),
-        token_of(request["idToken"]), token_of(request.get("groupIdToken")))))
+        token_of(request["idToken"]), token_of(request.get("groupIdToken"))))
 
 
 def reserve(station, now, reservation):
-    """Reserve, for the CSMS or for somebody at the console. (ReserveNowStatusEnumType, reason code or None)."""
+    """Reserve, for the CSMS or for somebody at the console; answers like reserve_now."""
     reservations = station.reservations
     reason = _refusal(station, now, reservation)
     if reason:
-        return "Rejected", reason
+        return "Rejected " + reason
     status = reservations.judge(reservation)
     if status != "Accepted":
-        return status, None
+        return status
     reservation.sequence = reservations.sequence + 1
     reason = station.store(_name(reservation.id), reservation.record())
     if reason:
-        return "Rejected", reason  # the old reservation with this id, if there is one, stays as it was
+        return "Rejected " + reason  # the old reservation with this id, if there is one, stays as it was
     reservations.put(reservation)  # H01.FR.02: in place of an older one with the same id
     station.log("info", "reservation %d: EVSE %s for %s, %d minutes" % (
         reservation.id, reservation.evse_id or "any", log.masked(reservation.token[0]),
         (reservation.expiry - station.clock.utc(now)) // 60))
-    return status, None
+    return status
 
 
 def _refusal(station, now, reservation):
@@ -78,25 +78,25 @@ def _refusal(station, now, reservation):
 
 
 def cancel_reservation(station, now, request):
-    """CancelReservationRequest -> CancelReservationResponse."""
+    """CancelReservationRequest -> CancelReservationResponse, as a text: CancelReservationStatusEnumType and so on."""
     reservation_id = request["reservationId"]
     if station.reservations.find(reservation_id) is None:
-        return station.answer_status("Rejected", "InvalidValue")  # H02.FR.01
+        return "Rejected InvalidValue"  # H02.FR.01
     reason = station.store(_name(reservation_id), None)
     if reason:
-        return station.answer_status("Rejected", reason)
+        return "Rejected " + reason
     station.reservations.drop(reservation_id)  # H02.FR.02; no ReservationStatusUpdate (H02 remark)
     _log(station, reservation_id, "cancelled")
-    return station.answer_status("Accepted")
+    return "Accepted"
 
 
 def withdraw(station, now, reservation_id):
-    """Cancel for somebody at the console; (status, reason code or None). Of this one the CSMS has to hear."""
+    """Cancel for somebody at the console; answers like cancel_reservation. Of this one the CSMS has to hear."""
     reservation = station.reservations.find(reservation_id)
     if reservation is None:
-        return "Rejected", "InvalidValue"
+        return "Rejected InvalidValue"
     _end(station, reservation, "Removed")
-    return "Accepted", None
+    return "Accepted"
 
 
 def consume(station, reservation):
