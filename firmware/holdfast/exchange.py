@@ -69,7 +69,7 @@ class Exchange:
     def send(self, action, now, about=None, droppable=False):
         """Queue a CALL for the CSMS; see outbox.Message."""
         message = outbox.Message(_row(self.blocks, "CALLS", action), now, about, droppable)
-        self.outbox.add(message, self.link if message.kind == outbox.BOOT else self.online())
+        self.outbox.add(message, self.link if message.kind == "boot" else self.online())
 
     def new_id(self):
         """A UUID made by chance, as text."""

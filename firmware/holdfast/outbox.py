@@ -2,17 +2,17 @@
 
 | kind | while offline | when it fails |
 | --- | --- | --- |
-| BOOT (BootNotification) | fails at once | fails: the station tries again after its interval |
-| DRIVER (Authorize) | fails at once | fails: the driver is waiting |
-| STATUS (StatusNotification, Heartbeat) | forgotten: the present state is told on reconnect | forgotten |
-| TRANSACTION (TransactionEvent) | kept in order, marked offline | again, MessageAttempts times (E13), then dropped |
-| UPDATE (ReservationStatusUpdate, SecurityEventNotification) | forgotten here | again, thrice a link; CALLERROR: done |
+| boot (BootNotification) | fails at once | fails: the station tries again after its interval |
+| driver (Authorize) | fails at once | fails: the driver is waiting |
+| status (StatusNotification, Heartbeat) | forgotten: the present state is told on reconnect | forgotten |
+| event (TransactionEvent) | kept in order, marked offline | again, MessageAttempts times (E13), then dropped |
+| update (ReservationStatusUpdate, SecurityEventNotification) | forgotten here | again, thrice a link; CALLERROR: done |
 
-Until the CSMS has accepted the station, BOOT is all that goes out (B01.FR.08, B02.FR.02).
+Until the CSMS has accepted the station, boot is all that goes out (B01.FR.08, B02.FR.02).
 """
 
-# What is urgent comes first: up to DRIVER somebody waits for the answer, and is told at once when there will be none.
-BOOT, DRIVER, STATUS, TRANSACTION, UPDATE = range(5)
+# Of these kinds somebody waits for the answer, and is told at once when there will be none.
+_URGENT = "boot driver"
 
 _UPDATE_ATTEMPTS = 3
 _UPDATE_PAUSE = 10_000  # ms after an unanswered one
@@ -49,14 +49,14 @@ class Outbox:
         self.finish = finish
 
     def add(self, message, online):
-        """Queue a message that happens now. BOOT and DRIVER messages go first, the others in the order they came."""
-        if not online or (message.kind == DRIVER and self.is_full()):
-            if message.kind <= DRIVER:
+        """Queue a message that happens now. What is urgent goes first, the others in the order they came."""
+        if not online or (message.kind == "driver" and self.is_full()):
+            if message.kind in _URGENT:
                 self.finish(message, message.at, None, "offline")
-            if message.kind != TRANSACTION:
+            if message.kind != "event":
                 return
             message.offline = True
-        if message.kind <= DRIVER:
+        if message.kind in _URGENT:
             self.waiting.insert(0, message)
         else:
             self.waiting.append(message)
@@ -75,15 +75,15 @@ class Outbox:
             message.offline = True  # E11.FR.07
             message.not_before = 0
         for message in leaving:
-            if message.kind <= DRIVER:
+            if message.kind in _URGENT:
                 self.finish(message, now, None, "offline")
 
     def next(self, now, accepted):
         """Take the next message that may go now, or None. Transaction events never overtake each other."""
         events_wait = False
         for message in self.waiting:
-            event = message.kind == TRANSACTION
-            if (accepted or message.kind == BOOT) and not (event and events_wait) and message.not_before <= now:
+            event = message.kind == "event"
+            if (accepted or message.kind == "boot") and not (event and events_wait) and message.not_before <= now:
                 self.waiting.remove(message)
                 return message
             events_wait = events_wait or event
@@ -94,7 +94,7 @@ class Outbox:
         due = None
         events_wait = False
         for message in self.waiting:
-            event = message.kind == TRANSACTION
+            event = message.kind == "event"
             if not (event and events_wait) and (due is None or message.not_before < due):
                 due = message.not_before
             events_wait = events_wait or event
@@ -107,28 +107,28 @@ class Outbox:
         """
         if error == "offline":
             # The answer died with the connection: that is no attempt that the CSMS refused.
-            if message.kind == TRANSACTION:
+            if message.kind == "event":
                 message.offline = True
                 self.waiting.insert(0, message)
             else:
                 self.finish(message, now, None, error)
             return
         message.attempts += 1
-        if message.kind == TRANSACTION and message.attempts < attempts:
+        if message.kind == "event" and message.attempts < attempts:
             message.not_before = now + interval * message.attempts  # E13.FR.03
             self.waiting.insert(0, message)
-        elif message.kind == UPDATE and error == "timeout":
+        elif message.kind == "update" and error == "timeout":
             if message.attempts < _UPDATE_ATTEMPTS:
                 message.not_before = now + _UPDATE_PAUSE
                 self.waiting.append(message)
             # else its record stays on flash: it is told again after the next reconnect
         else:
-            if message.kind == TRANSACTION:
+            if message.kind == "event":
                 self.log("error", "TransactionEvent dropped after %d attempts" % message.attempts)
             self.finish(message, now, None, error)
 
     def _events(self):
-        return [message for message in self.waiting if message.kind == TRANSACTION]
+        return [message for message in self.waiting if message.kind == "event"]
 
     def _make_room(self):
         if len(self.waiting) <= _MOST_EVENTS or len(self._events()) <= _MOST_EVENTS:

@@ -4,7 +4,6 @@ A token that a reservation names needs no AuthorizeRequest: the CSMS named it, a
 (H03.FR.01–03). Every other token, and every group, is for the CSMS to judge.
 """
 
-from holdfast import outbox
 from holdfast.blocks import transactions
 from holdfast.blocks.reservation import consume, token_of
 from holdfast.log import masked
@@ -105,7 +104,7 @@ def _log(station, evse, token, what):
 
 
 CALLS = (
-    ("Authorize", outbox.DRIVER, _request, (
+    ("Authorize", "driver", _request, (
         "idTokenInfo", id_token_info,
         "certificateStatus?", "Accepted SignatureError CertificateExpired CertificateRevoked NoCertificateAvailable"
                               " CertChainError ContractCancelled",

@@ -3,7 +3,6 @@
 Statuses are compared with what was last told, once after each event, so every change is told exactly once.
 """
 
-from holdfast import outbox
 from holdfast.payload import date_time, evse
 
 RECORDS = "availability"
@@ -115,6 +114,6 @@ REQUESTS = (
     ), change_availability),
 )
 CALLS = (
-    ("StatusNotification", outbox.STATUS, _status, (), _told),
-    ("Heartbeat", outbox.STATUS, _nothing, ("currentTime", date_time), _time_told),
+    ("StatusNotification", "status", _status, (), _told),
+    ("Heartbeat", "status", _nothing, ("currentTime", date_time), _time_told),
 )

@@ -1,6 +1,6 @@
 """Block B on the wire: BootNotification and registration, Reset. Variables have a file of their own, variables.py."""
 
-from holdfast import __version__, outbox
+from holdfast import __version__
 from holdfast.blocks import availability, transactions
 from holdfast.payload import date_time, integer
 
@@ -74,7 +74,7 @@ REQUESTS = (
     ("Reset", ("type", "Immediate OnIdle", "evseId?", integer), reset),
 )
 CALLS = (
-    ("BootNotification", outbox.BOOT, _boot_notification, (
+    ("BootNotification", "boot", _boot_notification, (
         "currentTime", date_time,
         "interval", integer,
         "status", "Accepted Pending Rejected",

@@ -4,7 +4,7 @@ Written to flash, then answered, then notified: a status Accepted is never said 
 still undo. The policy is in holdfast/reservations.py.
 """
 
-from holdfast import clock, log, outbox
+from holdfast import clock, log
 from holdfast.payload import date_time, id_token, integer, integer_between
 from holdfast.reservations import CONNECTOR_TYPES, Reservation, from_record
 
@@ -191,4 +191,4 @@ REQUESTS = (
     ), reserve_now),
     ("CancelReservation", ("reservationId", _id), cancel_reservation),
 )
-CALLS = (("ReservationStatusUpdate", outbox.UPDATE, _update, (), _confirmed),)
+CALLS = (("ReservationStatusUpdate", "update", _update, (), _confirmed),)

@@ -5,7 +5,6 @@ the station tells each. Events wait while offline. Critical ones wait on flash t
 happens to the power (guaranteed delivery, A04.FR.02); a bounded number of them, and written once each.
 """
 
-from holdfast import outbox
 from holdfast.clock import rfc3339
 from holdfast.log import printable
 
@@ -85,4 +84,4 @@ def time_told(station, now, utc):
         happened(station, now, "SettingSystemTime", "more than a minute off")
 
 
-CALLS = (("SecurityEventNotification", outbox.UPDATE, _event, (), _confirmed),)
+CALLS = (("SecurityEventNotification", "update", _event, (), _confirmed),)

@@ -4,7 +4,7 @@ An event is on flash before it is told, and until the CSMS has it (E04, E08, E12
 runs, which a power cut ends. Flash that refuses stops neither the driver nor the message: then it is kept in memory.
 """
 
-from holdfast import outbox, transactions
+from holdfast import transactions
 from holdfast.clock import rfc3339
 from holdfast.payload import id_token_info, integer, message_content, number
 
@@ -112,7 +112,7 @@ def _add(payload, name, value):
 
 
 CALLS = (
-    ("TransactionEvent", outbox.TRANSACTION, _event, (
+    ("TransactionEvent", "event", _event, (
         "totalCost?", number,
         "chargingPriority?", integer,
         "idTokenInfo?", id_token_info,
