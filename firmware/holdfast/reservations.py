@@ -16,7 +16,7 @@ ENDINGS = "Expired Removed"  # ReservationUpdateStatusEnumType
 
 # What a token means for an EVSE. A reservation is there for it; nobody has a better right, so the CSMS decides; kept
 # for a group, and only the CSMS knows the token's group (H03.FR.08); kept for somebody else. Better ones come first.
-CLAIM, OPEN, ASK, CLOSED = range(4)
+_VERDICTS = "claim open ask closed"
 
 # kind of ending, id, EVSE, connector type, expiry, sequence, token type, group type, length of the token; the two
 # tokens follow. Names are stored as their place in the lists above, which therefore only ever grow at the end.
@@ -205,20 +205,20 @@ class Reservations:
         return bool(self.reserved_evses() & evse.bit)
 
     def verdict(self, evse, token, group):
-        """(one of the four above, the Reservation or None) for a token at an EVSE where nobody charges.
+        """(one of _VERDICTS, the Reservation or None) for a token at an EVSE where nobody charges.
 
         `token` and `group` as (id_token, type); `group` is None where it is not known or there is none.
         """
         reservation = self.claim(evse, token, group)
         if reservation:
-            return CLAIM, reservation
+            return "claim", reservation
         if not self.is_reserved(evse):
-            return OPEN, None
+            return "open", None
         if group is None:
             for reservation in self.held:
                 if reservation.group and self.claim(evse, token, reservation.group):
-                    return ASK, None
-        return CLOSED, None
+                    return "ask", None
+        return "closed", None
 
     def choose(self, token, group=None):
         """The EVSE that is meant by a token without an EVSE, or None: one reader, or a remote start, serves them all.
@@ -240,11 +240,11 @@ class Reservations:
         if not (self.site.in_service(evse) and self.site.operative_target(evse)):
             return 9
         what, reservation = self.verdict(evse, token, group)
-        if what == CLAIM and reservation.evse_id is not None:
+        if what == "claim" and reservation.evse_id is not None:
             return 1
-        if what == CLOSED:
+        if what == "closed":
             return 9
-        return 2 * what + (3 if evse.plugged is None else 2)
+        return 2 * place(_VERDICTS, what) + (evse.plugged is None)
 
     # --- what is over?
 

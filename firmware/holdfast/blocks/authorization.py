@@ -8,7 +8,7 @@ from holdfast.blocks import transactions
 from holdfast.blocks.reservation import consume, token_of
 from holdfast.log import masked
 from holdfast.payload import id_token_info
-from holdfast.reservations import ASK, CLAIM, CLOSED, same_token
+from holdfast.reservations import same_token
 from holdfast.transactions import Authorization
 
 
@@ -29,16 +29,16 @@ def present(station, now, evse, token):
     if refusal:
         return refusal
     what, reservation = station.reservations.verdict(evse, token, None)
-    if what == CLAIM:
+    if what == "claim":
         grant(station, now, evse, token, None, reservation, "Authorized")
         return "accepted: reservation %d" % reservation.id
-    if what == CLOSED:
+    if what == "closed":
         _log(station, evse, token, "refused, it is reserved")
         return "refused: reserved for somebody else"  # H03 remark: not authorized to charge here
     if not station.online():
         return "refused: offline, and nothing here knows this token"
     ask(station, now, evse, token, "Authorized")
-    return "asking the CSMS" + (" for the group" if what == ASK else "")
+    return "asking the CSMS" + (" for the group" if what == "ask" else "")
 
 
 def unusable(station, evse):
@@ -77,7 +77,7 @@ def _answered(station, about, now, payload, error):
         _log(station, evse, token, "not authorized")
         return
     what, reservation = station.reservations.verdict(evse, token, learned or group)
-    if what in (ASK, CLOSED):
+    if what in ("ask", "closed"):
         _log(station, evse, token, "refused, it is reserved")
         return
     grant(station, now, evse, token, learned or group, reservation, trigger, remote_start_id)

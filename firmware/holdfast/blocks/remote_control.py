@@ -3,7 +3,6 @@
 from holdfast.blocks.authorization import ask, grant, unusable, withdraw
 from holdfast.blocks.reservation import token_of
 from holdfast.payload import fault_of, id_token, integer
-from holdfast.reservations import ASK, CLAIM, CLOSED
 
 
 def request_start(station, now, request):
@@ -26,14 +25,14 @@ def request_start(station, now, request):
         elif unusable(station, evse):
             reason = "OutOfService"  # F01.FR.23
         # F01.FR.21, .22. Where only the token's group can open the EVSE, the CSMS tells it in the AuthorizeResponse.
-        elif what == CLOSED or what == ASK and not authorize:
+        elif what == "closed" or what == "ask" and not authorize:
             reason = "Reserved"
         else:
             answer = {"status": "Accepted"}
             if evse.transaction:
                 answer["transactionId"] = evse.transaction.id  # F01.FR.13
             remote_start_id = request["remoteStartId"]
-            if what == CLAIM or not authorize:
+            if what == "claim" or not authorize:
                 grant(station, now, evse, token, group, reservation, "RemoteStart", remote_start_id)
             else:
                 ask(station, now, evse, token, "RemoteStart", group, remote_start_id)  # F01.FR.01
