@@ -2,6 +2,7 @@
 
 import ast
 import re
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,16 @@ EDGE = {
 
 def imports(path):
     """Names of all modules that a file imports, anywhere in it."""
+    package = "holdfast"
+    if PACKAGE in path.parents:
+        package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            module = resolve_name("." * node.level + (node.module or ""), package)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def file_of(name):

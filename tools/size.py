@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from importlib.util import resolve_name
 from pathlib import Path
 
 from rich.console import Console
@@ -113,12 +114,15 @@ def load_order(sources):
         if name in seen or name not in sources:
             return
         seen.add(name)
-        visit(name.rpartition(".")[0])
+        parent = name.rpartition(".")[0]
+        visit(parent)
+        package = name if sources[name].name == "__init__.py" else parent
         for node in ast.parse(sources[name].read_text()).body:
             if isinstance(node, ast.ImportFrom):
-                visit(node.module)
+                module = resolve_name("." * node.level + (node.module or ""), package)
+                visit(module)
                 for alias in node.names:
-                    visit(node.module + "." + alias.name)
+                    visit(module + "." + alias.name)
         order.append(name)
 
     for name in ROOTS:

@@ -8,7 +8,8 @@ import json
 import sys
 
 import holdfast
-from holdfast import board
+
+from . import board
 
 PATH = "/config.json"
 PORTS = {"ws": 80, "wss": 443}  # schemes that can be dialled, with the port where the URL names none
@@ -73,7 +74,7 @@ def load(content):
         _recall(values, "password", "csms_url")
         network = values.get("network")
         _recall(network.get("wifi") if type(network) is dict else None, "wifi_password", "ssid")
-    from holdfast.config_rules import fault_of
+    from .config_rules import fault_of
 
     fault = fault_of(values)
     del fault_of, sys.modules["holdfast.config_rules"], holdfast.config_rules

@@ -3,11 +3,11 @@
 Imported once at power-on, by `config.load`, which lets go of it again: nobody asks twice.
 """
 
-from holdfast import device_model, payload
-from holdfast.config import layout, split_url
-from holdfast.hardware import DRIVERS
-from holdfast.hardware import check as check_pins
-from holdfast.reservations import CONNECTOR_TYPES
+from . import device_model, payload
+from .config import layout, split_url
+from .hardware import DRIVERS
+from .hardware import check as check_pins
+from .reservations import CONNECTOR_TYPES
 
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-_=+|@."
 _PHYS = "LAN8710 LAN8720 IP101 RTL8201 DP83848 KSZ8041 KSZ8081"  # network.PHY_...

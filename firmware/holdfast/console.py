@@ -25,7 +25,7 @@ class Console:
 
     def execute(self, line, now):
         """Do what one line says at monotonic ms `now`; returns the lines to show, none for an empty line."""
-        from holdfast.commands import Commands  # late: see there
+        from .commands import Commands  # late: see there
 
         return Commands(self).execute(line, now)
 

@@ -4,8 +4,8 @@ It stands between OCPP-J (rpc.py) and the blocks that know the messages: a CALL 
 the rule of its message before its handler sees it, an answer against its rule before whoever asked does.
 """
 
-from holdfast import outbox, rpc
-from holdfast.payload import fault_of
+from . import outbox, rpc
+from .payload import fault_of
 
 # Lists of names are texts, because a text stays in flash and the members of a tuple do not.
 

@@ -6,9 +6,9 @@ again. The program, the counters of the board and the files in other directories
 
 import os
 
-from holdfast import board
-from holdfast.config import PATH
-from holdfast.keep import forget
+from . import board
+from .config import PATH
+from .keep import forget
 
 _PROGRAM = ("boot.py", "main.py")
 _SECRETS = ("password", "password2", "wifi_password", "wifi_password2", "client_key", "client_key2", "web_codes")

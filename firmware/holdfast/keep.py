@@ -7,8 +7,8 @@ chip. Restored after nothing but a damaged file system: a configuration that som
 
 from binascii import crc32
 
-from holdfast import board
-from holdfast.config import PATH
+from . import board
+from .config import PATH
 
 _MOST = 4  # files
 _LARGEST = 4000  # bytes of one with its path

@@ -11,10 +11,10 @@ import asyncio
 import gc
 from binascii import b2a_base64
 
-from holdfast import board
-from holdfast.config import split_url
-from holdfast.resolver import resolve
-from holdfast.websocket import WebSocket
+from . import board
+from .config import split_url
+from .resolver import resolve
+from .websocket import WebSocket
 
 _SUBPROTOCOL = "ocpp2.0.1"
 _PATIENCE = 30_000  # ms to dial and agree on WebSocket, and for a write to be taken
@@ -236,7 +236,7 @@ class Link:
             self.log("warning", ("link lost: %s" if was_open else "cannot connect: %s") % error + ", " + self.url)
 
     def _tls(self):
-        from holdfast.tls import Handshake  # late: a station without wss:// has no use for it
+        from .tls import Handshake  # late: a station without wss:// has no use for it
 
         clock = self.station.clock
         return Handshake(self.config, clock.utc(self.now()) if clock.is_set else board.known_time(), clock.is_set,

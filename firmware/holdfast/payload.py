@@ -15,9 +15,9 @@ and the error code is OCPP-J's for that kind of fault (Part 4, table 8). Nothing
 changes it, or keeps anything in memory.
 """
 
-from holdfast import clock
-from holdfast.log import printable
-from holdfast.reservations import TOKEN_TYPES
+from . import clock
+from .log import printable
+from .reservations import TOKEN_TYPES
 
 FORMAT = "FormatViolation"
 OCCURRENCE = "OccurrenceConstraintViolation"

@@ -6,12 +6,12 @@ are commanded and what changed is told. Whatever the CSMS sends, no method raise
 for an EVSE or connector that does not exist.
 """
 
-from holdfast import clock, reservations
-from holdfast.blocks import authorization, availability, provisioning, reservation, security, transactions
-from holdfast.device_model import Variables
-from holdfast.evse import Site
-from holdfast.exchange import Exchange, late_block
-from holdfast.transactions import charging_state
+from . import clock, reservations
+from .blocks import authorization, availability, provisioning, reservation, security, transactions
+from .device_model import Variables
+from .evse import Site
+from .exchange import Exchange, late_block
+from .transactions import charging_state
 
 _LONGEST_WAIT = 60_000  # ms between ticks at the most
 _SETTLED = 600_000  # ms from the start: what goes wrong sooner would go wrong after a restart, too

@@ -15,10 +15,10 @@ from binascii import a2b_base64
 
 import tls
 
-from holdfast.board import blob, heaps, machine
-from holdfast.clock import rfc3339
-from holdfast.config import split_url
-from holdfast.link import open_stream
+from .board import blob, heaps, machine
+from .clock import rfc3339
+from .config import split_url
+from .link import open_stream
 
 # Forward secrecy first, and both suites of the pairs that OCPP names (A00.FR.318). All are AEAD: no CBC.
 _CIPHERS = ["TLS-%s-WITH-AES-%s" % (keys, suite) for keys in ("ECDHE-ECDSA", "ECDHE-RSA", "RSA")

@@ -9,7 +9,7 @@ for the CSMS is the same as one that waits in memory.
 
 import struct
 
-from holdfast.reservations import TOKEN_TYPES, name_at, place
+from .reservations import TOKEN_TYPES, name_at, place
 
 # What takes the driver's authorization away; each of these is a TriggerReasonEnumType.
 _WITHDRAWALS = "StopAuthorized RemoteStop Deauthorized EVConnectTimeout EVCommunicationLost"

@@ -9,7 +9,7 @@ a connection is always exactly one of "refused" (it never opened) and "closed" (
 import hashlib
 from binascii import b2a_base64
 
-from holdfast.log import printable
+from .log import printable
 
 # Opcodes, RFC 6455 §5.2: three of data and, with bit 3 set, three of control. All others are reserved.
 _CONTINUATION = 0

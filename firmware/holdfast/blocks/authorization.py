@@ -4,12 +4,12 @@ A token that a reservation names needs no AuthorizeRequest: the CSMS named it, a
 (H03.FR.01–03). Every other token, and every group, is for the CSMS to judge.
 """
 
-from holdfast.blocks import transactions
-from holdfast.blocks.reservation import consume, token_of
-from holdfast.log import masked
-from holdfast.payload import id_token_info
-from holdfast.reservations import same_token
-from holdfast.transactions import Authorization
+from ..log import masked
+from ..payload import id_token_info
+from ..reservations import same_token
+from ..transactions import Authorization
+from . import transactions
+from .reservation import consume, token_of
 
 
 def present(station, now, evse, token):

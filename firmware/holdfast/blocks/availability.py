@@ -3,7 +3,7 @@
 Statuses are compared with what was last told, once after each event, so every change is told exactly once.
 """
 
-from holdfast.payload import date_time, evse
+from ..payload import date_time, evse
 
 RECORDS = "availability"
 

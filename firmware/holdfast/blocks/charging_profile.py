@@ -4,7 +4,7 @@ Apart from the other types because it is the largest of them and most stations n
 `charging_profile` in remote_control.py loads it when the first profile arrives.
 """
 
-from holdfast.payload import date_time, integer, integer_between, number
+from ..payload import date_time, integer, integer_between, number
 
 _CONSUMPTION_COST = (
     "startValue", number,

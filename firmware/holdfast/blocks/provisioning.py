@@ -1,8 +1,8 @@
 """Block B on the wire: BootNotification and registration, Reset. Variables have a file of their own, variables.py."""
 
-from holdfast import __version__
-from holdfast.blocks import availability, transactions
-from holdfast.payload import date_time, integer
+from .. import __version__
+from ..payload import date_time, integer
+from . import availability, transactions
 
 # How long to wait before the next BootNotification where the CSMS names no interval, or does not answer (B02.FR.08).
 _OWN_INTERVAL = 30

@@ -1,8 +1,8 @@
 """Block F on the wire: RequestStartTransaction and RequestStopTransaction. Answered first, then done."""
 
-from holdfast.blocks.authorization import ask, grant, unusable, withdraw
-from holdfast.blocks.reservation import token_of
-from holdfast.payload import fault_of, id_token, integer
+from ..payload import fault_of, id_token, integer
+from .authorization import ask, grant, unusable, withdraw
+from .reservation import token_of
 
 
 def request_start(station, now, request):
@@ -56,7 +56,7 @@ def charging_profile(value):
 
     The rule is large and seldom needed, so it takes memory only from the first profile on.
     """
-    from holdfast.blocks.charging_profile import CHARGING_PROFILE
+    from .charging_profile import CHARGING_PROFILE
     return fault_of(CHARGING_PROFILE, value)
 
 

@@ -4,9 +4,9 @@ Written to flash, then answered, then notified: a status Accepted is never said 
 still undo. The policy is in holdfast/reservations.py.
 """
 
-from holdfast import clock, log
-from holdfast.payload import date_time, id_token, integer, integer_between
-from holdfast.reservations import CONNECTOR_TYPES, Reservation, from_record
+from .. import clock, log
+from ..payload import date_time, id_token, integer, integer_between
+from ..reservations import CONNECTOR_TYPES, Reservation, from_record
 
 # Ids have no minimum in the 2.0.1 schemas; 2.1 made it 0, and so does this station.
 _id = integer_between(0, 0x7FFFFFFF)

@@ -5,8 +5,8 @@ the station tells each. Events wait while offline. Critical ones wait on flash t
 happens to the power (guaranteed delivery, A04.FR.02); a bounded number of them, and written once each.
 """
 
-from holdfast.clock import rfc3339
-from holdfast.log import printable
+from ..clock import rfc3339
+from ..log import printable
 
 RECORDS = "security"  # and the type of the event, for a start after a number; in it four bytes UTC, and the techInfo
 

@@ -4,9 +4,9 @@ An event is on flash before it is told, and until the CSMS has it (E04, E08, E12
 runs, which a power cut ends. Flash that refuses stops neither the driver nor the message: then it is kept in memory.
 """
 
-from holdfast import transactions
-from holdfast.clock import rfc3339
-from holdfast.payload import id_token_info, integer, message_content, number
+from .. import transactions
+from ..clock import rfc3339
+from ..payload import id_token_info, integer, message_content, number
 
 RECORDS = "event transaction"  # event-00000001 in the order they happened, transaction-1 by EVSE
 

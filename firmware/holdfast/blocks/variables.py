@@ -1,8 +1,8 @@
 """Block B on the wire, the device model: GetVariables and SetVariables. The table is holdfast/device_model.py."""
 
-from holdfast.device_model import fault, has_component, row
-from holdfast.payload import evse
-from holdfast.rpc import CallError
+from ..device_model import fault, has_component, row
+from ..payload import evse
+from ..rpc import CallError
 
 variable = (
     "name", 50,

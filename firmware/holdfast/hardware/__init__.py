@@ -30,7 +30,7 @@ What happens to the hardware is told to the station, from within the event loop 
 agent notices by itself that the station has something to send afterwards.
 """
 
-from holdfast.payload import PROPERTY
+from ..payload import PROPERTY
 
 DRIVERS = "simulated iec61851"  # names of the modules, separated by spaces
 

@@ -9,11 +9,11 @@ computes a TLS key: what must never wait belongs into a circuit beside it.
 
 import asyncio
 
-from holdfast import board
-from holdfast.hardware.outlet import Outlet
-from holdfast.hardware.pilot import OFF, cable
-from holdfast.payload import PROPERTY, boolean, fault_of, integer_between
-from holdfast.transactions import charging_state
+from .. import board
+from ..payload import PROPERTY, boolean, fault_of, integer_between
+from ..transactions import charging_state
+from .outlet import Outlet
+from .pilot import OFF, cable
 
 _PACE = 20  # ms between two looks
 _SUPPLY = 3300  # mV on the far side of the pull-up of the proximity contact

@@ -7,7 +7,7 @@ which nothing is wrong, PWM stops at once and the car gets up to `_PATIENCE` to 
 open, then state F.
 """
 
-from holdfast.hardware.pilot import NEGATIVE, OFF, UNAVAILABLE, duty, state
+from .pilot import NEGATIVE, OFF, UNAVAILABLE, duty, state
 
 _QUICK = 40  # ms outside C and D until the contactor opens; 100 with its own release time (sequences 2.2 and 8.1)
 _STEADY = 200  # ms that a state must last to be believed

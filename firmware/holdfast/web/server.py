@@ -13,10 +13,10 @@ import os
 import socket
 import sys
 
-from holdfast import board, config
-from holdfast.web.dns import answer
-from holdfast.web.http import Request
-from holdfast.web.site import Site, hashed, new_code
+from .. import board, config
+from .dns import answer
+from .http import Request
+from .site import Site, hashed, new_code
 
 _CONNECTIONS = 2
 _PACE = 100  # ms from one connection to the next
@@ -204,7 +204,7 @@ class Web:
 
     def check(self, values):
         if values.security_profile > 1:
-            from holdfast.tls import Handshake
+            from ..tls import Handshake
 
             try:
                 Handshake(values, None, False)

@@ -10,9 +10,9 @@ import json
 from binascii import a2b_base64, hexlify
 from hashlib import sha256
 
-from holdfast.config import PATH, ConfigError, load
-from holdfast.web.http import response
-from holdfast.web.page import PAGE, POLICY
+from ..config import PATH, ConfigError, load
+from .http import response
+from .page import PAGE, POLICY
 
 _IDLE = 600_000  # ms without a request after which a session is over
 _PENALTY = 1000  # ms until the next try after the first wrong password; doubled with each, up to 64 times
