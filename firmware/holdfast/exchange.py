@@ -40,6 +40,8 @@ class Exchange:
     on_result(station, about, now, payload or None, error or None) is told the outcome.
     """
 
+    blocks = ()
+
     def __init__(self, variables, urandom, log):
         self.variables = variables
         self.urandom = urandom

@@ -150,11 +150,8 @@ class Station(Exchange):
         for evse in self.evses:
             if evse.authorization and evse.plugged is None:
                 due = min(due, evse.authorization.since + self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000)
-        if self._unremoved:
+        if self._flash_retry > now:
             due = min(due, self._flash_retry)
-        for ended in self.reservations.ended:
-            if not ended.saved:
-                due = min(due, self._flash_retry)
         utc = self.clock.utc(now)
         if utc is not None:
             for held in self.reservations.held:

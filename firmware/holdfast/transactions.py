@@ -157,31 +157,30 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
     `token` is the one that ended the authorization, `reason` the stoppedReason, both when there is one.
     Points are texts with names in them (E01.FR.02–05, E06.FR.02–06).
     """
-    events = []
     connected = evse.plugged is not None
     state = charging_state(evse, in_service)
-    # The power path closes after what is told: that is an event of its own.
-    before = "EVConnected" if state == "Charging" else state
+    kind = "Updated"
     if evse.transaction is None:
         if not (in_service and trigger in _BEGINNINGS.split() and (
                 connected and "EVConnected" in start_points
                 or evse.authorization and (
                     "Authorized" in start_points or connected and "PowerPathClosed" in start_points))):
-            return events
+            return ()
         evse.transaction = Transaction(new_id())
-        events.append(_event("Started", trigger, evse, before))
+        kind = "Started"
     # Without a driver and without a car it is over, whatever TxStopPoint says (E09.FR.01, E03.FR.05).
     elif trigger in _ENDINGS.split() or (trigger in _WITHDRAWALS.split() and (
             not connected or "Authorized" in stop_points or "PowerPathClosed" in stop_points)):
         event = _event("Ended", trigger, evse, state, token)
         event.stopped_reason = reason
         evse.transaction = None
-        events.append(event)
-        return events
-    elif trigger != "ChargingStateChanged":
-        events.append(_event("Updated", trigger, evse, before, token))
+        return (event,)
+    events = ()
+    if trigger != "ChargingStateChanged":
+        # The power path closes after what is told: that is an event of its own.
+        events = (_event(kind, trigger, evse, "EVConnected" if state == "Charging" else state, token),)
     if evse.transaction.state != state:
-        events.append(_event("Updated", "ChargingStateChanged", evse, state))
+        events += (_event("Updated", "ChargingStateChanged", evse, state),)
     return events
 
 
