@@ -11,7 +11,9 @@ import datetime
 import math
 import re
 
-from holdfast.payload import PROPERTY, TYPE
+from holdfast.payload import PROPERTY
+
+TYPE = "TypeConstraintViolation"
 
 # The grammar of RFC 3339 section 5.6, with a fraction of at most nine digits.
 _DATE_TIME = re.compile(

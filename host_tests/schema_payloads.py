@@ -9,9 +9,12 @@ import json
 import pathlib
 
 import ocpp.v201
-from holdfast.payload import FORMAT, OCCURRENCE, PROPERTY, TYPE
+from holdfast.payload import PROPERTY
 from hypothesis import strategies as st
 from jsonschema.validators import validator_for
+
+# OCPP-J's words, beside PROPERTY.
+FORMAT, OCCURRENCE, TYPE = "FormatViolation", "OccurrenceConstraintViolation", "TypeConstraintViolation"
 
 SCHEMAS = pathlib.Path(ocpp.v201.__file__).parent / "schemas"
 DATE = "2026-11-23T02:00:00Z"

@@ -14,11 +14,11 @@ import pkgutil
 import pytest
 from holdfast import blocks, clock, payload
 from holdfast.blocks import remote_control, variables
-from holdfast.payload import FORMAT, OCCURRENCE, PROPERTY, TYPE, fault_of
+from holdfast.payload import PROPERTY, fault_of
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from schema_differences import DIFFERENCES, is_date_time
-from schema_payloads import Subject, replaced, variations
+from schema_payloads import FORMAT, OCCURRENCE, TYPE, Subject, replaced, variations
 
 # One worker does them all: what the differences were seen in is counted in one process.
 pytestmark = pytest.mark.xdist_group("payload_differential")

@@ -19,14 +19,14 @@ from . import clock
 from .log import printable
 from .reservations import TOKEN_TYPES
 
-FORMAT = "FormatViolation"
-OCCURRENCE = "OccurrenceConstraintViolation"
+_FORMAT = "FormatViolation"
+_OCCURRENCE = "OccurrenceConstraintViolation"
 PROPERTY = "PropertyConstraintViolation"
-TYPE = "TypeConstraintViolation"
+_TYPE = "TypeConstraintViolation"
 
 
 def _not(kind):
-    return (TYPE, "", "not " + kind)
+    return (_TYPE, "", "not " + kind)
 
 
 def boolean(value):
@@ -108,9 +108,9 @@ def _array(rule, value):
         return _not("an array")
     least, most = rule[1:] or (1, 65536)  # no message is that long
     if len(value) < least:
-        return (OCCURRENCE, "", "fewer than %d items" % least)
+        return (_OCCURRENCE, "", "fewer than %d items" % least)
     if len(value) > most:
-        return (OCCURRENCE, "", "more than %d items" % most)
+        return (_OCCURRENCE, "", "more than %d items" % most)
     for index in range(len(value)):
         fault = fault_of(rule[0], value[index])
         if fault:
@@ -119,7 +119,7 @@ def _array(rule, value):
 
 def _object(rule, value, extensible):
     if type(value) is not dict:
-        return (FORMAT, "", "not an object")
+        return (_FORMAT, "", "not an object")
     known = 0
     for at in range(0, len(rule), 2):
         name = rule[at]
@@ -134,7 +134,7 @@ def _object(rule, value, extensible):
             if fault:
                 return _within(name, fault)
         elif not optional:
-            return (OCCURRENCE, name, "missing")
+            return (_OCCURRENCE, name, "missing")
     if extensible or known == len(value):
         return None
     if "customData" in value:
@@ -149,14 +149,14 @@ def _object(rule, value, extensible):
             # It comes from outside and goes back to the CSMS, so it is short and plain, or not shown. MicroPython's
             # JSON reader lets names through that are not even strings.
             plain = type(name) is str and 0 < len(name) <= 50 and printable(name) == name
-            return (FORMAT, name if plain else "?", "unknown property")
+            return (_FORMAT, name if plain else "?", "unknown property")
 
 
 def _within(name, fault):
     # The fault of a part, told from the whole: `name` is a property or an index like "[3]".
     code, path, text = fault
-    if code == FORMAT and not path:
-        code = TYPE  # only a payload as a whole that is no object spoils the format
+    if code == _FORMAT and not path:
+        code = _TYPE  # only a payload as a whole that is no object spoils the format
     if path and path[0] != "[":
         name += "."
     return (code, name + path, text)

@@ -12,7 +12,7 @@ CONNECTOR_TYPES = (
     " sType3 Other1PhMax16A Other1PhOver16A Other3Ph Pan wInductive wResonant Undetermined Unknown"
 )
 TOKEN_TYPES = "Central eMAID ISO14443 ISO15693 KeyCode Local MacAddress NoAuthorization"
-ENDINGS = "Expired Removed"  # ReservationUpdateStatusEnumType
+_ENDINGS = "Expired Removed"  # ReservationUpdateStatusEnumType
 
 # What a token means for an EVSE. A reservation is there for it; nobody has a better right, so the CSMS decides; kept
 # for a group, and only the CSMS knows the token's group (H03.FR.08); kept for somebody else. Better ones come first.
@@ -50,7 +50,7 @@ class Reservation:
         group, group_type = self.group or ("", None)
         return (
             struct.pack(
-                _HEAD, place(ENDINGS, self.ended), self.id, self.evse_id or 0,
+                _HEAD, place(_ENDINGS, self.ended), self.id, self.evse_id or 0,
                 place(CONNECTOR_TYPES, self.connector_type), self.expiry, self.sequence,
                 place(TOKEN_TYPES, self.token[1]), place(TOKEN_TYPES, group_type), len(self.token[0]),
             )
@@ -71,7 +71,7 @@ def from_record(data):
     reservation = Reservation(
         reservation_id, evse_id or None, name_at(CONNECTOR_TYPES, connector_type), expiry, token, group)
     reservation.sequence = sequence
-    reservation.ended = name_at(ENDINGS, ended)
+    reservation.ended = name_at(_ENDINGS, ended)
     return reservation
 
 

@@ -21,7 +21,7 @@ _BEGINNINGS = "CablePluggedIn Authorized RemoteStart"
 
 # Every name that an event may have in it. Stored as their places, so the list only ever grows at the end; a name that
 # is a part of another stands before it, because `place` looks for a text.
-NAMES = (
+_NAMES = (
     "Started Updated Ended Idle EVConnected SuspendedEV SuspendedEVSE Charging Authorized CablePluggedIn Remote"
     " RemoteStart RemoteStop StopAuthorized Deauthorized Timeout EVConnectTimeout EVCommunicationLost AbnormalCondition"
     " ResetCommand ChargingStateChanged DeAuthorized EVDisconnected ImmediateReset Local PowerLoss Reboot EmergencyStop"
@@ -93,8 +93,8 @@ class Event:
         given = (self.reservation_id is not None) + 2 * (self.remote_start_id is not None)
         return struct.pack(
             _EVENT, self.transaction_id.encode(), self.seq_no, self.utc or 0, self.reservation_id or 0,
-            self.remote_start_id or 0, place(NAMES, self.kind), place(NAMES, self.trigger), place(NAMES, self.state),
-            place(NAMES, self.stopped_reason), given, self.evse_id or 0, self.connector_id or 0,
+            self.remote_start_id or 0, place(_NAMES, self.kind), place(_NAMES, self.trigger), place(_NAMES, self.state),
+            place(_NAMES, self.stopped_reason), given, self.evse_id or 0, self.connector_id or 0,
             place(TOKEN_TYPES, token_type),
         ) + token.encode()
 
@@ -104,10 +104,10 @@ def event_from(data):
     head = struct.calcsize(_EVENT)
     (transaction_id, seq_no, utc, reservation_id, remote_start_id, kind, trigger, state, reason, given, evse_id,
      connector_id, token_type) = _unpack(_EVENT, data[:head])
-    event = Event(name_at(NAMES, kind), name_at(NAMES, trigger), Transaction(transaction_id.decode(), seq_no),
-                  name_at(NAMES, state))
+    event = Event(name_at(_NAMES, kind), name_at(_NAMES, trigger), Transaction(transaction_id.decode(), seq_no),
+                  name_at(_NAMES, state))
     event.utc = utc or None
-    event.stopped_reason = name_at(NAMES, reason)
+    event.stopped_reason = name_at(_NAMES, reason)
     if given & 1:
         event.reservation_id = reservation_id
     if given & 2:

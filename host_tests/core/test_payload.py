@@ -6,10 +6,7 @@ import json
 from holdfast import payload
 from holdfast.blocks.remote_control import charging_profile
 from holdfast.payload import (
-    FORMAT,
-    OCCURRENCE,
     PROPERTY,
-    TYPE,
     boolean,
     date_time,
     fault_of,
@@ -19,6 +16,7 @@ from holdfast.payload import (
     number,
 )
 
+FORMAT, OCCURRENCE, TYPE = "FormatViolation", "OccurrenceConstraintViolation", "TypeConstraintViolation"
 ONE_OF_EACH = (None, True, False, 0, 7, 1.0, 1.5, "", "7", [], [1], {}, {"a": 1})
 CUSTOM = {"vendorId": "org.example", "colour": {"vendorId": 5, "deep": [None]}}
 

@@ -68,7 +68,7 @@ def test_the_stored_names_keep_their_places():
     assert len(reservations.CONNECTOR_TYPES.split()) >= 22
     assert reservations.TOKEN_TYPES.split()[:8] == [
         "Central", "eMAID", "ISO14443", "ISO15693", "KeyCode", "Local", "MacAddress", "NoAuthorization"]
-    assert reservations.ENDINGS.split()[:2] == ["Expired", "Removed"]
+    assert reservations._ENDINGS.split()[:2] == ["Expired", "Removed"]
 
 
 # --- tokens

@@ -3,7 +3,7 @@
 from fakes import Desk, id_token
 from holdfast.clock import parse
 from holdfast.reservations import name_at, place
-from holdfast.transactions import NAMES, Event, Transaction, ended_by_power_cut, event_from
+from holdfast.transactions import _NAMES, Event, Transaction, ended_by_power_cut, event_from
 
 
 def charging(**options):
@@ -24,9 +24,9 @@ def numbers(desk):
 
 
 def test_every_name_is_found_where_it_stands():
-    for index, name in enumerate(NAMES.split()):
-        assert place(NAMES, name) == index + 1
-        assert name_at(NAMES, index + 1) == name
+    for index, name in enumerate(_NAMES.split()):
+        assert place(_NAMES, name) == index + 1
+        assert name_at(_NAMES, index + 1) == name
 
 
 def test_an_event_with_everything_comes_back_from_its_bytes():
