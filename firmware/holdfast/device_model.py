@@ -137,5 +137,7 @@ class Variables:
         return self.get(name) == "true"
 
     def names(self):
-        """The names of all rows that anybody may read, in the order of the table."""
-        return [name for name, rest in _rows() if not rest.startswith("WO")]
+        """The names of all rows that anybody may read, one after the other, in the order of the table."""
+        for name, rest in _rows():
+            if not rest.startswith("WO"):
+                yield name

@@ -128,7 +128,11 @@ class Outbox:
             self.finish(message, now, None, error)
 
     def _events(self):
-        return [message for message in self.waiting if message.kind == "event"]
+        events = []
+        for message in self.waiting:
+            if message.kind == "event":
+                events.append(message)
+        return events
 
     def _make_room(self):
         if len(self.waiting) <= _MOST_EVENTS or len(self._events()) <= _MOST_EVENTS:

@@ -4,7 +4,7 @@ from holdfast import device_model
 from holdfast.device_model import Variables, check_initial, fault, row
 
 SECRET = "SecurityCtrlr.BasicAuthPassword"
-ROWS = [row(name) for name in Variables({}).names() + [SECRET]]
+ROWS = [row(name) for name in list(Variables({}).names()) + [SECRET]]
 
 
 def good(name, value):
@@ -131,6 +131,6 @@ def test_an_unknown_name_is_a_mistake_of_the_firmware():
 
 
 def test_names_lists_every_row_that_can_be_read():
-    names = Variables({}).names()
+    names = list(Variables({}).names())
     assert SECRET not in names and "ReservationCtrlr.Enabled" in names and "TxCtrlr.TxStopPoint" in names
     assert names == sorted(names)

@@ -21,7 +21,10 @@ def happened(station, now, name, info):
     """Remember a security event until the CSMS has heard of it (A04.FR.01, A04.FR.02). `info`: techInfo."""
     record = "security-" + name if name in _CRITICAL.split() else None
     if name in _STARTS.split():
-        starts = [event for event in station.security_events if event[0]["type"] in _STARTS.split()]
+        starts = []
+        for event in station.security_events:
+            if event[0]["type"] in _STARTS.split():
+                starts.append(event)
         number = int(starts[-1][3].split("-")[1]) + 1 if starts else 0
         if len(starts) >= _MOST_STARTS:
             _forget(station, starts[0])
@@ -38,7 +41,10 @@ def happened(station, now, name, info):
 def _wait(station, now, name, utc, info, record):
     # An event is its payload, when it happened (monotonic ms), whether it is on its way, and its record if it has one.
     waiting = station.security_events
-    if len(waiting) < _MOST and (name in _STARTS.split() or name not in [event[0]["type"] for event in waiting]):
+    for event in waiting:
+        if event[0]["type"] == name and name not in _STARTS.split():
+            return False
+    if len(waiting) < _MOST:
         waiting.append([{"type": name, "timestamp": utc and rfc3339(utc), "techInfo": info}, now, False, record])
         return True
 
