@@ -44,11 +44,6 @@ def prepare_reports(station, every):
             connector.queued = None if every else connector.told
 
 
-def heartbeat(station, now):
-    """Send a Heartbeat; its answer sets the clock."""
-    station.send("Heartbeat", now)
-
-
 def _nothing(station, about, at):
     return {}
 

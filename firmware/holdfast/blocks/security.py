@@ -84,10 +84,4 @@ def load(station, now, name, data):
     _wait(station, 0, name.split("-")[-1], utc or None, str(data[4:], "utf-8"), name)
 
 
-def time_told(station, now, utc):
-    """Somebody says that it is `utc`; to be called before the clock is set."""
-    if station.clock.is_set and abs(station.clock.utc(now) - utc) > 60:
-        happened(station, now, "SettingSystemTime", "more than a minute off")
-
-
 CALLS = (("SecurityEventNotification", "update", _event, (), _confirmed),)

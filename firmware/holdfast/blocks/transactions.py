@@ -65,26 +65,24 @@ def load(station, now, name, data):
 
 def _event(station, about, at):
     event = transactions.event_from(about[1])
-    info = {"transactionId": event.transaction_id}
-    _add(info, "chargingState", event.state)
-    _add(info, "stoppedReason", event.stopped_reason)
-    _add(info, "remoteStartId", event.remote_start_id)
     utc = event.utc
     if utc is None or event.stopped_reason in ("PowerLoss", "Reboot"):
         utc = max(utc or 0, station.clock.utc(at))  # the cut was between the last event and this start
-    payload = {
+    return _given({
         "eventType": event.kind,
         "timestamp": rfc3339(utc),
         "triggerReason": event.trigger,
         "seqNo": event.seq_no,
-        "transactionInfo": info,
-    }
-    _add(payload, "reservationId", event.reservation_id)
-    if event.token:
-        payload["idToken"] = {"idToken": event.token[0], "type": event.token[1]}
-    if event.evse_id is not None:
-        payload["evse"] = {"id": event.evse_id, "connectorId": event.connector_id}
-    return payload
+        "transactionInfo": _given({
+            "transactionId": event.transaction_id,
+            "chargingState": event.state,
+            "stoppedReason": event.stopped_reason,
+            "remoteStartId": event.remote_start_id,
+        }),
+        "reservationId": event.reservation_id,
+        "idToken": event.token and {"idToken": event.token[0], "type": event.token[1]},
+        "evse": event.evse_id and {"id": event.evse_id, "connectorId": event.connector_id},
+    })
 
 
 def _answered(station, about, now, payload, error):
@@ -105,10 +103,12 @@ def _answered(station, about, now, payload, error):
                     follow(station, now, evse, "ChargingStateChanged")  # E05.FR.02
 
 
-def _add(payload, name, value):
+def _given(fields):
     # An id of 0 is an id: what is absent is None, nothing else.
-    if value is not None:
-        payload[name] = value
+    for name in list(fields):
+        if fields[name] is None:
+            del fields[name]
+    return fields
 
 
 CALLS = (
