@@ -20,35 +20,37 @@ attribute_type = "Actual Target MinSet MaxSet"
 
 def get_variables(station, now, request):
     """GetVariablesRequest -> GetVariablesResponse: one result for each entry, in the same order (B06)."""
-    return {"getVariableResult": _each(station, now, request["getVariableData"], "Get", _get)}
+    return {"getVariableResult": _each(station, now, request["getVariableData"], "Get")}
 
 
 def set_variables(station, now, request):
     """SetVariablesRequest -> SetVariablesResponse: one result for each entry, in the same order (B05)."""
-    return {"setVariableResult": _each(station, now, request["setVariableData"], "Set", _set)}
+    return {"setVariableResult": _each(station, now, request["setVariableData"], "Set")}
 
 
-def _each(station, now, entries, verb, do):
+def _each(station, now, entries, verb):
     if len(entries) > station.variables.integer("DeviceDataCtrlr.ItemsPerMessage[%sVariables]" % verb):
         raise CallError("OccurrenceConstraintViolation", "more items than ItemsPerMessage")  # B05.FR.11, B06.FR.16
     results = []
     for entry in entries:
+        place, what = entry["component"], entry["variable"]
         # What every result repeats of its entry.
-        result = {
-            "attributeType": entry.get("attributeType", "Actual"),
-            "component": entry["component"],
-            "variable": entry["variable"],
-        }
-        result["attributeStatus"] = do(station, now, entry, _row(entry), result)
+        result = {"attributeType": entry.get("attributeType", "Actual"), "component": place, "variable": what}
+        found = _row(place, what)
+        value = station.variables.value(found) if found else _observed(station, now, place, what)
+        if value is None:
+            status = _unknown(place)
+        elif verb == "Get":
+            status = _get(found, value, result)
+        else:
+            status = _set(station, now, found, entry["attributeValue"], result)
+        result["attributeStatus"] = status
         results.append(result)
     return results
 
 
-def _get(station, now, entry, found, result):
-    """GetVariableStatusEnumType; the value goes into `result`."""
-    value = station.variables.value(found) if found else _observed(station, now, entry)
-    if value is None:
-        return _unknown(entry)
+def _get(found, value, result):
+    """GetVariableStatusEnumType; the value goes into `result`. `found`: the row, None for what is observed."""
     if found and found[1] == "WO":
         return "Rejected"  # B06.FR.09
     if result["attributeType"] != "Actual":
@@ -57,15 +59,13 @@ def _get(station, now, entry, found, result):
     return "Accepted"
 
 
-def _set(station, now, entry, found, result):
+def _set(station, now, found, value, result):
     """SetVariableStatusEnumType; why not goes into `result`."""
     if found is None:
-        # What is observed is read-only.
-        return _unknown(entry) if _observed(station, now, entry) is None else "Rejected"
+        return "Rejected"  # what is observed is read-only
     if result["attributeType"] != "Actual":
         return "NotSupportedAttributeType"  # B05.FR.06
     name = found[0]
-    value = entry["attributeValue"]
     wrong = fault(found, value)
     if found[1] == "RO":
         info = {"reasonCode": "ReadOnly"}  # B05.FR.09
@@ -82,9 +82,8 @@ def _set(station, now, entry, found, result):
     return "Rejected"
 
 
-def _row(entry):
-    """The row an entry names, or None. No row belongs to an EVSE."""
-    place, what = entry["component"], entry["variable"]
+def _row(place, what):
+    """The row of that component and variable, or None. No row belongs to an EVSE."""
     if "instance" in place or "evse" in place or "[" in what["name"]:
         return None
     name = place["name"] + "." + what["name"]
@@ -93,17 +92,15 @@ def _row(entry):
     return row(name)
 
 
-def _unknown(entry):
+def _unknown(place):
     """UnknownComponent or UnknownVariable (B05.FR.04, .05, B06.FR.06, .07)."""
-    place = entry["component"]
     name = place["name"].lower()
     known = name in ("evse", "connector") if "evse" in place else name == "chargingstation" or has_component(name)
     return "UnknownVariable" if known and "instance" not in place else "UnknownComponent"
 
 
-def _observed(station, now, entry):
+def _observed(station, now, place, what):
     """The value of a variable that is read off the facts, or None if there is no such one."""
-    place, what = entry["component"], entry["variable"]
     if "instance" in place or "instance" in what:
         return None
     kind, what = place["name"].lower(), what["name"].lower()
