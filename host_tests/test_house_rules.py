@@ -15,7 +15,7 @@ OUTSIDE = {"asyncio", "select", "socket", "ssl", "tls", "os", "io", "vfs", "mach
            "_thread", "gc"}
 POLICY = ("reservations", "evse", "transactions", "device_model", "hardware.pilot",
           "hardware.outlet")
-PROTOCOL = ("station", "exchange", "rpc", "outbox", "payload", "clock", "websocket", "log")
+PROTOCOL = ("station", "exchange", "rpc", "payload", "clock", "websocket", "log")
 
 # The edge, and what of the outside world each file stands for.
 EDGE = {

@@ -1,6 +1,6 @@
 """What waits for the CSMS: order, what is kept while offline, what is tried again, what is dropped."""
 
-from holdfast.outbox import Message, Outbox
+from holdfast.exchange import Message, Outbox
 
 BOOT, DRIVER, STATUS, TRANSACTION, UPDATE = "boot", "driver", "status", "event", "update"
 
