@@ -59,11 +59,11 @@ class Evse:
 
     def idle(self):
         """No cable, no driver, no transaction."""
-        return self.plugged is None and self.authorization is None and self.transaction is None
+        return not (self.plugged or self.authorization or self.transaction)
 
     def waits_for_holder(self):
         """Could the holder of a reservation use this EVSE: idle, or with a cable that came while it was Reserved."""
-        return self.idle() or (self.shut_in and self.authorization is None)
+        return self.idle() or (self.shut_in and not self.authorization)
 
 
 class Site:
@@ -95,8 +95,8 @@ class Site:
         """ConnectorStatusEnumType that follows from the facts; `reserved`: the EVSE is kept for somebody."""
         if evse.fault is not None:
             return "Faulted"
-        if evse.transaction is None and not (self.operative and evse.operative and connector.operative):
+        if not evse.transaction and not (self.operative and evse.operative and connector.operative):
             return "Unavailable"
-        if reserved and evse.authorization is None:
+        if reserved and not evse.authorization:
             return "Reserved"  # with a cable in it too (G01.FR.09)
         return "Occupied" if evse.plugged == connector.id else "Available"

@@ -234,7 +234,7 @@ class Exchange:
         """Send the next CALL, if none is outstanding."""
         while self.link and not self.rpc.outstanding:
             message = self.outbox.next(now, self.registration == "Accepted")
-            if message is None:
+            if not message:
                 return
             action, _, build, _, _ = message.call
             payload = build(self, message.about, message.at)
@@ -253,7 +253,7 @@ class Exchange:
         self._sent = None
         if error is None:
             fault = fault_of(message.call[3], payload)
-            if fault is None:
+            if not fault:
                 self._finish(message, now, payload, None)
                 return
             self.log("warning", "answer to %s: %s %s" % (message.call[0], fault[1], fault[2]))

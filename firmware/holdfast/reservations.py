@@ -93,7 +93,7 @@ def same_token(one, other):
 def _matches(reservation, token, group):
     """H03.FR.01–06: the token itself, or its group where the reservation names one."""
     return same_token(reservation.token, token) or (
-        reservation.group is not None and group is not None and same_token(reservation.group, group))
+        reservation.group and group and same_token(reservation.group, group))
 
 
 class Reservations:
@@ -235,7 +235,7 @@ class Reservations:
         return best
 
     def _rank(self, evse, token, group):
-        if evse.authorization is not None:
+        if evse.authorization:
             return 0 if same_token(evse.authorization.token, token) else 9
         if not (self.site.in_service(evse) and self.site.operative_target(evse)):
             return 9
@@ -244,7 +244,7 @@ class Reservations:
             return 1
         if what == "closed":
             return 9
-        return 2 * place(_VERDICTS, what) + (evse.plugged is None)
+        return 2 * place(_VERDICTS, what) + (not evse.plugged)
 
     # --- what is over?
 
@@ -284,7 +284,7 @@ class Reservations:
 
     def _serves(self, evse, reservation):
         return self.site.in_service(evse) and (
-            evse.transaction is not None or evse.usable_types(reservation.connector_type))
+            evse.transaction or evse.usable_types(reservation.connector_type))
 
     # --- floating reservations as a matching
 

@@ -131,7 +131,7 @@ class Station(Exchange):
             availability.heartbeat(self, now)
         timeout = self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000
         for evse in self.evses:
-            if evse.authorization and evse.plugged is None and now >= evse.authorization.since + timeout:
+            if evse.authorization and not evse.plugged and now >= evse.authorization.since + timeout:
                 self.log("info", "EVSE %d: no car came, authorization over" % evse.id)
                 authorization.withdraw(self, now, evse, "EVConnectTimeout", "Timeout")  # C01.FR.26, E03.FR.05
         self.settle(now)
@@ -148,7 +148,7 @@ class Station(Exchange):
             if self.outbox.waiting and not self.rpc.outstanding:
                 due = min(due, self.outbox.next_time())
         for evse in self.evses:
-            if evse.authorization and evse.plugged is None:
+            if evse.authorization and not evse.plugged:
                 due = min(due, evse.authorization.since + self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000)
         if self._flash_retry > now:
             due = min(due, self._flash_retry)
@@ -165,7 +165,7 @@ class Station(Exchange):
         evse = self._evse(evse_id)
         if evse.connector(connector_id) is None:
             raise ValueError("EVSE %d has no connector %d" % (evse_id, connector_id))
-        if evse.plugged is not None:
+        if evse.plugged:
             raise ValueError("EVSE %d has a cable in already" % evse_id)
         evse.shut_in = evse.idle() and self.reservations.is_reserved(evse)  # G01.FR.09
         evse.plugged = connector_id
@@ -176,7 +176,7 @@ class Station(Exchange):
     def unplugged(self, now, evse_id):
         """The cable is gone, and with it the driver's authorization (E09.FR.01)."""
         evse = self._evse(evse_id)
-        if evse.plugged is None:
+        if not evse.plugged:
             raise ValueError("EVSE %d has no cable in" % evse_id)
         evse.plugged = None
         evse.shut_in = evse.suspended = False
@@ -220,7 +220,7 @@ class Station(Exchange):
     def suspended(self, now, evse_id, pause=True):
         """The car asks for a pause, or for its end."""
         evse = self._evse(evse_id)
-        if evse.plugged is None:
+        if not evse.plugged:
             raise ValueError("EVSE %d has no cable in" % evse_id)
         evse.suspended = pause
         if evse.transaction:
@@ -230,7 +230,7 @@ class Station(Exchange):
 
     def _evse(self, evse_id):
         evse = self.site.evse(evse_id)
-        if evse is None:
+        if not evse:
             raise ValueError("no EVSE %s" % evse_id)
         return evse
 
@@ -356,7 +356,7 @@ class Station(Exchange):
         """Energy only where a driver is authorized, a cable is in and nothing speaks against it. Safety first."""
         for evse in self.evses:
             in_service = self.site.in_service(evse)
-            if not in_service and evse.transaction is None:
+            if not in_service and not evse.transaction:
                 evse.authorization = None  # it was not used before the EVSE went out of service
             closed = evse.transaction is not None and charging_state(evse, in_service) == "Charging"
             if closed != evse.closed:

@@ -141,9 +141,9 @@ def _unpack(layout, data):
 
 def charging_state(evse, in_service):
     """ChargingStateEnumType that follows from the facts of an EVSE."""
-    if evse.plugged is None:
+    if not evse.plugged:
         return "Idle"
-    if evse.authorization is None:
+    if not evse.authorization:
         return "EVConnected"
     if not in_service or evse.authorization.refused:
         return "SuspendedEVSE"
@@ -157,10 +157,10 @@ def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=
     `token` is the one that ended the authorization, `reason` the stoppedReason, both when there is one.
     Points are texts with names in them (E01.FR.02–05, E06.FR.02–06).
     """
-    connected = evse.plugged is not None
+    connected = evse.plugged
     state = charging_state(evse, in_service)
     kind = "Updated"
-    if evse.transaction is None:
+    if not evse.transaction:
         if not (in_service and trigger in _BEGINNINGS.split() and (
                 connected and "EVConnected" in start_points
                 or evse.authorization and (
@@ -197,7 +197,7 @@ def _event(kind, trigger, evse, state, token=None):
         event.remote_start_id = authorization.remote_start_id
         if event.remote_start_id is not None:
             event.trigger = "RemoteStart"  # F02.FR.01, also where the car came later
-    if evse.plugged is not None and not transaction.evse_told:
+    if evse.plugged and not transaction.evse_told:
         transaction.evse_told = True
         event.evse_id = evse.id
         event.connector_id = evse.plugged

@@ -19,7 +19,7 @@ def present(station, now, evse, token):
         if same_token(evse.authorization.token, token):
             withdraw(station, now, evse, "StopAuthorized", "Local", token)
             return "stopped"
-        if evse.authorization.group is None:
+        if not evse.authorization.group:
             return "refused: in use"
         if not station.online():
             return "refused: in use, and offline"

@@ -57,7 +57,7 @@ def _refusal(station, now, reservation):
         return "NotEnabled"  # H01.FR.01
     if reservation.evse_id is not None:
         evse = station.site.evse(reservation.evse_id)
-        if evse is None:
+        if not evse:
             return "UnknownEvse"
         evses = (evse,)
     elif not true("ReservationCtrlr.NonEvseSpecific"):
@@ -93,7 +93,7 @@ def cancel_reservation(station, now, request):
 def withdraw(station, now, reservation_id):
     """Cancel for somebody at the console; answers like cancel_reservation. Of this one the CSMS has to hear."""
     reservation = station.reservations.find(reservation_id)
-    if reservation is None:
+    if not reservation:
         return "Rejected InvalidValue"
     _end(station, reservation, "Removed")
     return "Accepted"
