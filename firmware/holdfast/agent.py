@@ -12,11 +12,11 @@ import os
 import sys
 import time
 
-from holdfast import board, config
-from holdfast.clock import rfc3339
-from holdfast.console import Console
-from holdfast.log import Log
-from holdfast.watchdog import Watchdog
+from . import board, config
+from .clock import rfc3339
+from .console import Console
+from .log import Log
+from .watchdog import Watchdog
 
 _PACE = 200  # ms between looks at the timers, at the most
 _STALE = 8  # attempts to connect in vain after which an interface that says it is up is not believed
@@ -61,7 +61,7 @@ class Agent:
         self._cause = ""  # of the crash that this start comes after
         self._trouble = board.trouble()
         if self._trouble:
-            from holdfast.keep import restore
+            from .keep import restore
 
             self._trouble += "; brought back: " + (", ".join(restore()) or "none")
         self._build()
@@ -92,10 +92,10 @@ class Agent:
         # the heap grows: Wi-Fi wants its memory from ESP-IDF, and has it for good then.
         if self.config.network and not self.network:
             self._join()
-        from holdfast.flash import Records
-        from holdfast.hardware import driver
-        from holdfast.link import Link
-        from holdfast.station import Station
+        from .flash import Records
+        from .hardware import driver
+        from .link import Link
+        from .station import Station
 
         self.hardware = driver(self.config)
         self.station = Station(self.config, Records(self.root + "/records"), self.hardware, os.urandom, self.log)
@@ -159,7 +159,7 @@ class Agent:
     def page(self, how, minutes=None):
         """Switch the installer's web page; see `switch` in web/server.py. Raises ValueError."""
         try:
-            from holdfast.web.server import switch
+            from .web.server import switch
 
             return switch(self, how, minutes)
         except ImportError:
@@ -175,7 +175,7 @@ class Agent:
             self._trouble = None
             board.forget("trouble")  # not before what was lost is back: the power may fail in between
         if board.crashes and board.reason != "LocalReset":  # that is resume()
-            from holdfast.crash import of_last_run
+            from .crash import of_last_run
 
             self.log("warning", "crashes in a row: %d, started because of: %s" % (board.crashes, board.reason))
             lines = of_last_run(self.root)
@@ -201,7 +201,7 @@ class Agent:
             self._open_page(None if self.config else 0)
         if self.config and "button" in self.config.web:
             try:
-                from holdfast.web.button import Button
+                from .web.button import Button
 
                 self._button = Button(board.button(self.config.web["button"]))
             except (ImportError, ValueError) as error:
@@ -215,7 +215,7 @@ class Agent:
             self.log("warning", "no web page: %s" % error)
 
     def _join(self):
-        from holdfast.network import Network
+        from .network import Network
 
         try:
             self.network = Network(self.config.network, board.network(), self.log, board.random)
@@ -250,7 +250,7 @@ class Agent:
                 self._open_contactors()
                 if isinstance(error, MemoryError) and self.station:
                     self.station.security_event(self.now(), "MemoryExhaustion", name)
-                from holdfast.crash import traceback  # late: it is not wanted every day
+                from .crash import traceback  # late: it is not wanted every day
 
                 lines = traceback(error)
                 for line in lines:
@@ -282,7 +282,7 @@ class Agent:
         server = self.network and self.config.network.get("time_server")
         if not server or self.station.registration:
             return
-        from holdfast.resolver import ask_time
+        from .resolver import ask_time
 
         try:
             utc = await ask_time(server, os.urandom)
@@ -333,7 +333,7 @@ class Agent:
                 self._noted = now + _DAY
                 # The word of the CSMS itself, so a time that was wrong is mended: for TLS it could be for ever.
                 board.known_time(self.station.clock.utc(now))
-                from holdfast.keep import keep
+                from .keep import keep
 
                 keep(self.root, self.config)
             self.log.save()
@@ -354,7 +354,7 @@ class Agent:
             self._open_contactors()
         self.log.save()
         if self.erase:
-            from holdfast.factory import erase
+            from .factory import erase
 
             for path in erase(self.root, self.erase == "keep"):
                 self._show("# could not be removed: %s\n" % path)
@@ -369,7 +369,7 @@ class Agent:
 
     def _report(self, head, lines):
         """Tell of a crash, in the log and on flash."""
-        from holdfast.crash import report
+        from .crash import report
 
         if not lines:
             self.log("error", head)

@@ -8,12 +8,13 @@ import json
 import os
 
 import holdfast
-from holdfast import board
-from holdfast.clock import rfc3339
-from holdfast.console import LINE
-from holdfast.log import LEVELS, masked, printable
-from holdfast.payload import fault_of
-from holdfast.reservations import TOKEN_TYPES
+
+from . import board
+from .clock import rfc3339
+from .console import LINE
+from .log import LEVELS, masked, printable
+from .payload import fault_of
+from .reservations import TOKEN_TYPES
 
 # What can be said, one command a line. `factory-reset` is what `_factory_reset` does, and so on. Words in small letters
 # stand for themselves, those in brackets may be missing.
@@ -230,7 +231,7 @@ class Commands:
         return lines
 
     def _crash(self, now):
-        from holdfast.crash import all_lines
+        from .crash import all_lines
 
         return all_lines(self.agent.root) or ["no crash reports"]
 

@@ -9,8 +9,8 @@ import io
 import sys
 import time
 
-from holdfast import board
-from holdfast.log import printable
+from . import board
+from .log import printable
 
 _PATH = "/crash.txt"
 _ROOM = 2000  # bytes of all reports

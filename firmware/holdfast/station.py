@@ -128,7 +128,7 @@ class Station(Exchange):
             provisioning.boot(self, now)
         if self.online() and self._heartbeat_due() <= now:
             self._last_call = self._last_sync = now
-            availability.heartbeat(self, now)
+            self.send("Heartbeat", now)  # the answer sets the clock
         timeout = self.variables.integer("TxCtrlr.EVConnectionTimeOut") * 1000
         for evse in self.evses:
             if evse.authorization and not evse.plugged and now >= evse.authorization.since + timeout:
@@ -293,7 +293,8 @@ class Station(Exchange):
     def set_clock(self, now, text):
         """The CSMS told the time, as RFC 3339. One that records have no room for becomes the nearest that they have."""
         utc = min(max(1, clock.parse(text)), 0xF0000000)  # 1970 to 2097
-        security.time_told(self, now, utc)
+        if self.clock.is_set and abs(self.clock.utc(now) - utc) > 60:
+            security.happened(self, now, "SettingSystemTime", "more than a minute off")
         self.clock.set(utc, now)
         self._last_sync = now
 
