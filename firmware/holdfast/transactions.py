@@ -11,14 +11,6 @@ import struct
 
 from .reservations import TOKEN_TYPES, name_at, place
 
-# What takes the driver's authorization away; each of these is a TriggerReasonEnumType.
-_WITHDRAWALS = "StopAuthorized RemoteStop Deauthorized EVConnectTimeout EVCommunicationLost"
-# What ends a transaction whatever TxStopPoint says.
-_ENDINGS = "AbnormalCondition ResetCommand"
-# What can start one.
-_BEGINNINGS = "CablePluggedIn Authorized RemoteStart"
-
-
 # Every name that an event may have in it. Stored as their places, so the list only ever grows at the end; a name that
 # is a part of another stands before it, because `place` looks for a text.
 _NAMES = (
@@ -153,24 +145,26 @@ def charging_state(evse, in_service):
 def advance(evse, trigger, in_service, start_points, stop_points, new_id, token=None, reason=None):
     """Follow up on one changed fact of an EVSE; returns the Events to tell, in order.
 
-    `trigger` (TriggerReasonEnumType) names the change, made just before the call; `new_id()` makes a transaction id;
-    `token` is the one that ended the authorization, `reason` the stoppedReason, both when there is one.
-    Points are texts with names in them (E01.FR.02–05, E06.FR.02–06).
+    `trigger` (TriggerReasonEnumType) names the change, made just before the call; `new_id()` makes a transaction id.
+    `reason` is the stoppedReason should this end a transaction: whoever takes something away from the driver gives one,
+    and with it nothing begins. `token` is the one that ended the authorization, if it was one. Points are texts with
+    names in them (E01.FR.02–05, E06.FR.02–06).
     """
     connected = evse.plugged
     state = charging_state(evse, in_service)
     kind = "Updated"
     if not evse.transaction:
-        if not (in_service and trigger in _BEGINNINGS.split() and (
+        if reason or not (in_service and (
                 connected and "EVConnected" in start_points
                 or evse.authorization and (
                     "Authorized" in start_points or connected and "PowerPathClosed" in start_points))):
             return ()
         evse.transaction = Transaction(new_id())
         kind = "Started"
-    # Without a driver and without a car it is over, whatever TxStopPoint says (E09.FR.01, E03.FR.05).
-    elif trigger in _ENDINGS.split() or (trigger in _WITHDRAWALS.split() and (
-            not connected or "Authorized" in stop_points or "PowerPathClosed" in stop_points)):
+    # Without a driver and without a car it is over, whatever TxStopPoint says (E09.FR.01, E03.FR.05); so it is with a
+    # fault and before a restart.
+    elif reason and (not connected or trigger in ("AbnormalCondition", "ResetCommand")
+                     or "Authorized" in stop_points or "PowerPathClosed" in stop_points):
         event = _event("Ended", trigger, evse, state, token)
         event.stopped_reason = reason
         evse.transaction = None
