@@ -350,9 +350,32 @@ async def test_connect_cuts_the_waiting_short():
         server.answer = lambda connection, request: connection.respond(http.HTTPStatus.NOT_FOUND, "")
         async with running(server.port, {"OCPPCommCtrlr.RetryBackOffWaitMinimum": 86400}, speed=1) as harness:
             await harness.see("next attempt to connect in 86400 s")
+            await harness.tell("connect")
+            await harness.see("connection refused")
+            await harness.see("next attempt to connect in 86400 s")
+            await asyncio.sleep(0.3)  # the command was for one attempt only
+            await harness.tell("state")
+            await harness.see("state waiting")
+            assert len(server.requests) == 2
             server.answer = None
             await harness.tell("connect")
             await harness.see("^up")
+
+
+@in_loop
+async def test_connect_after_disconnect_dials_at_once_and_its_back_off_begins_anew():
+    async with Server() as server:
+        server.answer = lambda connection, request: connection.respond(http.HTTPStatus.NOT_FOUND, "")
+        async with running(server.port, speed=20) as harness:
+            await harness.see("next attempt to connect in 4 s")
+            await harness.tell("disconnect")
+            await harness.tell("state")
+            await harness.see("state")
+            await harness.tell("connect")
+            before = len(harness.lines)
+            await harness.see("connection refused")
+            assert not [line for line in harness.lines[before:] if "next attempt" in line]
+            await harness.see("next attempt to connect in 1 s")
 
 
 @in_loop

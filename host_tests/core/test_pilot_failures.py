@@ -92,6 +92,17 @@ def test_a_failure_that_goes_on_is_reported_once_and_a_new_one_again():
     assert len([line for line in desk.lines if "EVSE 1 hardware: OSError" in line[1]]) == 2
 
 
+def test_state_f_that_could_not_be_put_on_the_pilot_is_put_there_as_soon_as_it_can():
+    desk = PilotDesk()
+    desk.charging()
+    desk.bench.pwms[25].broken = desk.bench.adcs[36].broken = True
+    desk.driver.look()
+    assert desk.bench.duty(1) != 0 and not desk.is_on()
+    desk.bench.pwms[25].broken = False
+    desk.driver.look()
+    assert desk.bench.duty(1) == 0
+
+
 def test_a_failure_in_the_middle_of_another_fault_is_told_once_too():
     desk = PilotDesk()
     desk.charging()
