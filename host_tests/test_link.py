@@ -305,8 +305,10 @@ async def test_disconnect_closes_politely_and_stays_closed_until_connect():
         await harness.tell("state")
         await harness.see("state off")
         assert server.connections.empty()
+        before = len(harness.lines)
         await harness.tell("connect")
         await harness.see("^up")
+        assert not [line for line in harness.lines[before:] if "next attempt" in line], "at once"
 
 
 @in_loop

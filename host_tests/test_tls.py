@@ -377,6 +377,32 @@ print(asyncio.run(attempt.explain({error})))
     assert done.stdout == "('not enough memory for TLS', 'MemoryExhaustion')\n", done.stderr
 
 
+@pytest.mark.parametrize("utc, certain, put_right", [
+    (+7200, False, True), (-7200, False, False), (-7200, True, True), (0, True, False), (None, False, False),
+])
+def test_the_clock_is_only_put_back_by_who_knows_the_time(utc, certain, put_right):
+    """It may run well since a restart, and what NVS knows of the time is a day old."""
+    program = f"""
+import sys, time
+sys.path.insert(0, {str(FIRMWARE)!r})
+from holdfast import tls
+class machine:
+    class RTC:
+        def datetime(self, moment):
+            print(moment)
+tls.machine = machine
+now = int(time.time())
+utc = {utc} if {utc} is None else now + {utc}
+tls.set_clock(utc, {certain})
+if {put_right}:
+    moment = time.gmtime(utc)
+    print(moment[:3] + (moment[6],) + moment[3:6] + (0,))
+"""
+    done = subprocess.run([MICROPYTHON, "-c", program], capture_output=True, text=True, timeout=20)
+    lines = done.stdout.splitlines()
+    assert not done.stderr and len(lines) == 2 * put_right and len(set(lines)) == put_right
+
+
 @in_loop
 async def test_a_wrong_password_is_an_event():
     async with Server(right()) as server:
