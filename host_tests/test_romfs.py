@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from deployments import Loose, Noisy, Unplugged, Watched, boots, make
@@ -503,11 +504,16 @@ class Nvs:
 ON_PURPOSE, RUNNING, CRASHED = range(3)
 
 
+def boot_py():
+    """The functions of _boot.py, none of which has run."""
+    names = {}
+    exec((image.ROOT / "firmware" / "_boot.py").read_text().partition("\n_boot(")[0], names)
+    return names
+
+
 def given_up(monkeypatch, cause, fails=False, **values):
     """What _boot.py's `_failed(7)` answers, and what NVS holds then."""
-    source = (image.ROOT / "firmware" / "_boot.py").read_text().partition("\n_boot(")[0]
-    names = {}
-    exec(source, names)
+    names = boot_py()
     nvs = Nvs(values, fails)
     monkeypatch.setitem(sys.modules, "machine", Machine(cause))
     monkeypatch.setitem(sys.modules, "esp32", nvs)
@@ -544,6 +550,20 @@ def test_an_agent_that_was_given_up_stays_so_without_a_word(monkeypatch):
 def test_where_nothing_can_be_counted_the_frozen_agent_runs(monkeypatch):
     text, _ = given_up(monkeypatch, "PWRON", fails=True)
     assert text.startswith("NVS fails") and "the frozen agent runs" in text
+
+
+def test_a_board_without_a_file_system_and_without_nvs_goes_on_and_says_so(monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith("holdfast")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "holdfast", None)  # the image has no agent either
+    monkeypatch.setitem(sys.modules, "flashbdev", SimpleNamespace(bdev=None))
+    nvs = Nvs({}, fails=True)
+    nvs.set_blob = lambda key, value: None
+    monkeypatch.setitem(sys.modules, "esp32", nvs)
+    mounted = []
+    names = boot_py()
+    names["_boot"](lambda device, note: mounted.append(device), lambda failed: "no ROMFS (19)", None, names["_note"])
+    assert mounted == [] and capsys.readouterr().out == "holdfast: no ROMFS (19)\n"
 
 
 # --- the image
