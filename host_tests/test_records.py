@@ -121,8 +121,8 @@ def test_an_archive_that_is_not_as_it_was_saved_is_refused(archive, change):
 @pytest.mark.parametrize("name, content", [
     ("../main.py", framed("../main.py", b"import evil")),
     (records.SECRET, framed(records.SECRET, b"somebody else's")),
-    ("reservation-3", bytes(records.LARGEST + 1)),
-])
+    ("reservation-3.bad", bytes(records.LARGEST + 1)),
+], ids=["outside", "secret", "large"])
 def test_an_archive_made_by_somebody_else_brings_nothing_but_records(tmp_path, name, content):
     """Its manifest agrees with it; what is in it is what no station saves."""
     records.save(tmp_path / "station.zip", "HOLDFAST-1", "0.1.0", {name: content})
