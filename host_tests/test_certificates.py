@@ -1,11 +1,17 @@
 """What a station can not use is found out on the desk: kinds of files, dates, chains, keys."""
 
+import contextlib
+import socket
+import ssl
+import threading
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from tools import pki
 from tools.certificates import Unfit, certificates, check_ca, check_own, check_pair, key_der, private_key
+from tools.certificates import seen_from_here as seen
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +97,30 @@ def test_a_chain_goes_from_the_station_up(authority, client):
     check_own(client.pem + authority.root.pem)
     assert "comes first" in refusal(check_own, authority.root.pem + client.pem)
     assert "CN=SN-1 is not signed by CN=Holdfast test root" in refusal(check_own, client.pem + pki.Pki().root.pem)
+
+
+def http(stream):
+    stream.recv(1000)
+    stream.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    return stream
+
+
+def test_what_a_csms_says_is_seen_from_here_as_a_station_sees_it():
+    """A station has no TLS but 1.2, and takes a CA for enough that is not a root."""
+    authority = pki.Pki("between", issuer=pki.Pki().root)
+    server = authority.server("127.0.0.1")
+
+    def tls(version):
+        return lambda stream: pki.server_context(server, version=version).wrap_socket(stream, server_side=True)
+
+    for answer, told in ((tls(ssl.TLSVersion.TLSv1_2), None), (tls(ssl.TLSVersion.TLSv1_3), "no TLS 1.2"),
+                         (http, "what answers there does not speak TLS")):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve(answer=answer, listener=listener):
+                with listener.accept()[0] as stream, contextlib.suppress(ssl.SSLError):
+                    answer(stream).close()
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            assert seen("127.0.0.1", listener.getsockname()[1], authority.root.pem) == told
+            thread.join()

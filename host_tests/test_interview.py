@@ -46,6 +46,7 @@ def repeated(asked):
 def test_the_answers_lead_to_a_site():
     asked, values = interview(["HOLDFAST-1", "ws://csms.example/ocpp", PASSWORD, "wifi", "home", KEY, "", None, None])
     assert [secret for question, _, secret in asked if "Password" in question] == [True, True]
+    assert [default for question, default, _ in asked if "Time server" in question] == ["pool.ntp.org"]
     found = Site(values)
     assert found.config.evses == (("cCCS2", "cType2"), ("sType2",)) and found.config.hardware == "simulated"
     assert found.secrets == {"password": bound("ws://csms.example/ocpp") + PASSWORD.encode(),
@@ -96,6 +97,20 @@ def test_what_the_board_has_is_proposed_and_what_is_not_asked_for_stays(desk):  
     found = Site(values, board=there)
     assert found.values == there.values and found.files == found.secrets == {}
     assert found.kept == ["client_key", "wifi_password"]
+
+
+def test_who_leaves_tls_leaves_certificates_and_security_profile_behind(desk):  # noqa: F811
+    secure = site("wss://csms.example/", password=None, ca_certificate="ca.pem", security_profile=3, **CLIENT)
+    there = Board(Site(secure, desk).values, hashes={})
+    assert there.values["security_profile"] == 3
+    asked, values = interview([None, "ws://csms.example/", PASSWORD, "none", None, None], before=there.values)
+    assert Site(values, board=there).config.security_profile == 1 and "ca_certificate" not in values
+
+
+def test_a_button_that_the_board_has_stays():
+    before = site(password=None, web={"button": 7, "minutes": 3})
+    asked, values = interview([None, None, "", "none", None, None], before=before, board="ESP32_GENERIC")
+    assert values["web"] == {"button": 7, "minutes": 3}
 
 
 def test_a_certificate_that_stays_has_its_key_and_a_new_one_wants_a_new_key(desk):  # noqa: F811

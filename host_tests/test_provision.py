@@ -320,7 +320,8 @@ def test_the_longest_password_in_any_script_is_found_again(make_board):
 
 
 def test_a_new_password_replaces_one_that_the_csms_has_set_since(make_board):
-    board = at_repl(make_board({provision.CHANGED_PASSWORD.lstrip("/"): b"x", "records/reservation-1": b"y"}))
+    board = at_repl(make_board({"config.json": json.dumps(site()), provision.CHANGED_PASSWORD.lstrip("/"): b"x",
+                                "records/reservation-1": b"y"}))
     put(board, site())
     board.close()
     assert sorted(image.read_image(board.image)) == ["config.json", "records/reservation-1"]

@@ -299,6 +299,13 @@ def test_a_long_press_switches_it_on(make_board):
     assert is_on(board)
 
 
+def test_a_button_that_cannot_be_is_told_and_the_station_goes_on(make_board):
+    """The virtual board has no pins; a chip may have another one."""
+    board = started(make_board, web={"button": 0})
+    assert any("web page: no button: no pins here" in line for line in board.command("log"))
+    assert "evse 1: idle" in board.command("status") and "no crash reports" in board.command("crash")
+
+
 def test_safe_mode_has_the_page(make_board):
     crash = "\nimport holdfast.station\nholdfast.station.Station.__init__ = None\n"
     board = make_board({**image.charger_files(NOWHERE, "A"), "boot.py": crash}, size=512 * 4096, speed=10)

@@ -110,6 +110,15 @@ def test_the_message_limit_is_an_integer_within_bounds():
         assert config.load(json.dumps(good(message_limit=right))).message_limit == right
 
 
+def test_a_watchdog_waits_for_ten_seconds_to_five_minutes_or_is_off():
+    for wrong in (9, 301, -1, True, "30", 30.5, None):
+        values = good()
+        values["watchdog"] = wrong
+        assert refusal(values) == "watchdog: not 0 (off) or 10 to 300 seconds", wrong
+    for right in (0, 10, 300):
+        assert config.load(json.dumps(good(watchdog=right))).watchdog == right
+
+
 def test_a_time_server_is_a_host_perhaps_with_a_port():
     """With a port that is no number the task of the link would fail whenever it asks, and never connect."""
     wifi = {"ssid": "home"}

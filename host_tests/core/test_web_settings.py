@@ -35,7 +35,8 @@ def test_a_fault_is_told_with_its_field_and_nothing_is_written():
                           ("evses[0].connectors[0]", {"evses": [{"connectors": ["type2"]}]}),
                           ("evses", {"evses": None}), ("password", {"password": "short"}),
                           ("network.wifi.password", {"network": {"wifi": {"ssid": "a", "password": "short"}}}),
-                          ("web.minutes", {"web": {"minutes": 0}}), ("colour", {"colour": "red"})):
+                          ("web.minutes", {"web": {"minutes": 0}}), ("web.button", {"web": {"button": 49}}),
+                          ("colour", {"colour": "red"})):
         phone = Phone()
         told = changed(phone, **values)
         assert phone.status == 422 and told["field"] == field and told["error"], (field, told)
