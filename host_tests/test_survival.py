@@ -295,6 +295,15 @@ def test_safe_mode_gives_the_station_another_chance_after_an_hour(make_board):
     board.read_until("no station: safe mode after 3 crashes in a row", 10)
 
 
+def test_a_configuration_that_could_not_be_read_is_read_again_after_an_hour(make_board):
+    """A voltage that is too low for the flash is enough, and nobody is there to switch off and on."""
+    board = make_board(files(boot=FAST % 10_000) | {"config.json": "{"}, size=512 * 4096, speed=10)
+    board.power_on()
+    board.read_until("no station: config.json: not JSON")
+    board.read_until("restarting: ApplicationReset")
+    board.read_until("no station: config.json: not JSON")
+
+
 def test_a_crash_after_a_long_time_of_health_is_not_one_in_a_row(make_board):
     board = make_board(files(boot=FAST % 1000 + LAST_WORDS), size=512 * 4096, speed=10)
     board.power_on()

@@ -25,7 +25,7 @@ _AGAIN = 1000  # ms until a task that failed is started again
 _PATIENCE = 10_000  # ms without progress until the watchdog bites: the slowest step is the TLS handshake's
 _FAREWELL = 5000  # ms to send what is still to be said before a restart
 _THRESHOLD = 8192  # bytes allocated until garbage is collected
-_PENANCE = 3_600_000  # ms in safe mode until the station gets another chance
+_PENANCE = 3_600_000  # ms without a station until it gets another chance
 _DAY = 86_400_000
 
 
@@ -322,7 +322,7 @@ class Agent:
                 if "hardware" in late:
                     self._open_contactors()  # nobody looks at the car
                 self.log("error", "tasks that make no progress: " + (", ".join(late) or "none any more"))
-            if self.safe:
+            if not self.station:  # it was a crash, or a configuration that could not be read this time
                 if now >= _PENANCE:
                     self.restart("ApplicationReset")
             elif now >= board.HEALTHY:
