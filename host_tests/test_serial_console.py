@@ -156,7 +156,8 @@ def test_a_missing_right_is_told_with_what_gives_it():
     assert "usermod -a -G dialout" in nobody("/dev/ttyUSB0", error)
 
 
-def test_a_board_without_the_agent_is_told(make_board):
+def test_a_board_without_the_agent_is_told(make_board, monkeypatch):
+    monkeypatch.setattr(serial_console, "PATIENCE", 0.3)
     board = make_board({"main.py": "while True: pass\n"})
     board.power_on()
     with pytest.raises(BoardError, match="no agent answers.*make console"):

@@ -102,11 +102,12 @@ def test_a_phone_out_of_reach_is_told(make_board):
     board.power_on()
     board.read_until("next attempt")
     password = codes("\n".join(board.command("web on")))["password"]
-    browse(board, password, [["open"], ["leave"], ["try", password], ["see", "The station does not answer."]])
-    browse(board, password, [["open"], ["login"], ["view", "status", "station"], ["leave"],
-                             ["see", "The station does not answer."]])
-    browse(board, password, [["open"], ["login"], ["settings"], ["leave"], ["press"],
-                             ["see", "The station does not answer."]])
+    gone = ["see", "The station does not answer."]
+    browse(board, password, [
+        ["open"], ["leave"], ["try", password], gone, ["return"],
+        ["open"], ["login"], ["view", "status", "station"], ["leave"], gone, ["return"],
+        ["open"], ["login"], ["settings"], ["leave"], ["press"], gone,
+    ])
 
 
 def test_what_strangers_put_into_names_stays_text(make_board):

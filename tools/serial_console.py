@@ -18,6 +18,7 @@ from tools.board_console import BoardError, Console
 
 BAUD = 115200
 LEVELS = ("debug", "info", "warning", "error")
+PATIENCE = 3  # s for an answer of the agent
 COLOURS = {"error": "31", "warning": "33", "debug": "2"}
 
 
@@ -118,8 +119,8 @@ def follow(port, level, show, over=lambda: False):
 def _follow(console, take, over):
     """Pass on what the log has kept and then what comes; returns when the port is gone."""
     try:
-        console.command("log on", 3)
-        kept = console.command("log", 3)
+        console.command("log on", PATIENCE)
+        kept = console.command("log", PATIENCE)
     except BoardError as error:
         if console.is_on:
             raise BoardError("no agent answers (%s); `make console` shows what is there" % error)

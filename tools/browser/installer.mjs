@@ -41,6 +41,7 @@ const does = {
   },
   try: async word => { await page.fill('#login input', word); await page.click('#login button'); },
   leave: async () => context.setOffline(true),
+  return: async () => context.setOffline(false),
   // What is shown under a heading; `wanted` is text to wait for.
   view: async (name, wanted) => {
     await page.click(`nav button:text-is("${name}")`);
