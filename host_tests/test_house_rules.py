@@ -13,8 +13,7 @@ PACKAGE = ROOT / "firmware" / "holdfast"
 # What only the edge may touch: files, sockets, pins, the wall clock, other tasks.
 OUTSIDE = {"asyncio", "select", "socket", "ssl", "tls", "os", "io", "vfs", "machine", "esp32", "network", "time",
            "_thread", "gc"}
-POLICY = ("reservations", "evse", "transactions", "device_model", "hardware.pilot",
-          "hardware.outlet")
+POLICY = ("reservations", "evse", "transactions", "device_model", "hardware.outlet")
 PROTOCOL = ("station", "exchange", "rpc", "payload", "clock", "websocket", "log")
 
 # The edge, and what of the outside world each file stands for.

@@ -36,7 +36,7 @@ ROOTS = ("holdfast.agent", "holdfast.flash", "holdfast.link", "holdfast.station"
 STATION = "station"
 GROUPS = (
     ("network and security", "holdfast.network holdfast.resolver holdfast.tls"),
-    ("EVSE hardware", "holdfast.hardware.iec61851 holdfast.hardware.outlet holdfast.hardware.pilot"),
+    ("EVSE hardware", "holdfast.hardware.iec61851 holdfast.hardware.outlet"),
     ("web page", "holdfast.web."),
     ("survival", "_boot holdfast.board holdfast.crash holdfast.factory holdfast.keep holdfast.watchdog"),
 )

@@ -1,12 +1,13 @@
 """One EVSE on the desk: a car on the wire, an Outlet, its machinery, and a station that is as simple as can be."""
 
-from holdfast.hardware import pilot
+from holdfast.hardware import outlet
 from holdfast.hardware.outlet import Outlet
 from vehicle import Vehicle
 
 PACE = 20  # ms between two looks
 # What an outlet promises, in ms: see outlet.py, where the reasons are.
 QUICK, COOL, CALM, PATIENCE, SLOW = 40, 2000, 60_000, 6000, 5000
+UNAVAILABLE = 0  # the duty cycle of state F: a steady -12 V
 
 
 class Wire:
@@ -54,7 +55,7 @@ class Wire:
         high, low = self.car.levels(order.duty)
         ohms = self.car.resistance()
         order.offered = self.authorized and not self.faulted
-        events = order.look(self.now, high, low, pilot.cable(ohms) if ohms is not None else None, self.contact,
+        events = order.look(self.now, high, low, outlet.cable(ohms) if ohms is not None else None, self.contact,
                             self.residual, self.locked)
         self.note()
         for event in events:
@@ -112,4 +113,4 @@ class Wire:
 
     @property
     def pwm(self):
-        return 0 < self.outlet.duty < pilot.OFF
+        return 0 < self.outlet.duty < outlet.OFF

@@ -1,7 +1,7 @@
 """Every doubt opens the contactor and puts the pilot into state F, until the car is gone and the doubt with it."""
 
-from holdfast.hardware import pilot
-from pilot_wire import PACE, Wire
+from holdfast.hardware import outlet
+from pilot_wire import PACE, UNAVAILABLE, Wire
 
 
 def test_a_single_reading_gone_wrong_disturbs_nothing():
@@ -49,7 +49,7 @@ def test_a_short_circuit_without_a_car_is_a_fault_until_it_is_gone():
     assert wire.told == ["PilotFailure"]
     wire.car.short = None
     wire.wait(6000)
-    assert wire.told == ["PilotFailure", "fault_cleared"] and wire.outlet.duty == pilot.OFF
+    assert wire.told == ["PilotFailure", "fault_cleared"] and wire.outlet.duty == outlet.OFF
 
 
 def test_a_fault_is_over_when_its_cause_is_and_the_car_is_unplugged():
@@ -84,7 +84,7 @@ def test_a_fault_lasts_5_s_however_short_its_cause_and_then_there_is_a_look_at_t
     wire.look()
     began = wire.now
     wire.residual = False
-    while wire.outlet.duty == pilot.UNAVAILABLE:
+    while wire.outlet.duty == UNAVAILABLE:
         wire.look()
     assert wire.now - began == 5000 and wire.told == ["GroundFault"]
     while wire.told == ["GroundFault"]:
@@ -103,7 +103,7 @@ def test_a_fault_shows_the_car_5_s_of_state_f_and_half_a_second_of_12_v_in_turn(
         wire.look()
         if wire.outlet.duty != was:
             turns.append((wire.outlet.duty, wire.now - began))
-    assert turns == [(pilot.OFF, 5000), (pilot.UNAVAILABLE, 5500), (pilot.OFF, 10_500), (pilot.UNAVAILABLE, 11_000)]
+    assert turns == [(outlet.OFF, 5000), (UNAVAILABLE, 5500), (outlet.OFF, 10_500), (UNAVAILABLE, 11_000)]
 
 
 def test_one_reading_without_a_car_is_no_unplugged_car():
@@ -111,7 +111,7 @@ def test_one_reading_without_a_car_is_no_unplugged_car():
     wire.residual = True
     wire.look()
     wire.residual = False
-    while wire.outlet.duty == pilot.UNAVAILABLE:
+    while wire.outlet.duty == UNAVAILABLE:
         wire.look()
     wire.car.plugged = False  # a plug that is moved
     wire.wait(100)

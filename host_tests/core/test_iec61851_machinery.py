@@ -1,6 +1,6 @@
 """What is around the pilot: cables with their rating, contactors that weld or stick, locks that jam."""
 
-from holdfast.hardware import pilot
+from holdfast.hardware import outlet
 from pilot_wire import PACE, SLOW, Wire
 
 
@@ -9,7 +9,7 @@ def test_a_cable_limits_the_current():
         wire = Wire()
         wire.car.cable = ohms
         wire.charging()
-        assert wire.outlet.duty == pilot.duty(amps)
+        assert wire.outlet.duty == outlet.duty(amps)
 
 
 def test_a_cable_that_can_not_be_told_carries_nothing():
@@ -47,9 +47,9 @@ def test_a_cable_between_two_ratings_is_the_lower_one_however_its_readings_waver
         wire.now += PACE
         wire.outlet.look(wire.now, 6_000, -12_000, ratings[at % 7])
         offers.append(wire.outlet.duty)
-    assert offers[-1] == pilot.duty(20) and wire.outlet.closed
-    assert [offer for offer in offers if offer not in (pilot.duty(32), pilot.duty(20))] == []
-    assert pilot.duty(32) not in offers[offers.index(pilot.duty(20)):]
+    assert offers[-1] == outlet.duty(20) and wire.outlet.closed
+    assert [offer for offer in offers if offer not in (outlet.duty(32), outlet.duty(20))] == []
+    assert outlet.duty(32) not in offers[offers.index(outlet.duty(20)):]
 
 
 def test_one_reading_of_another_rating_changes_nothing():
@@ -58,7 +58,7 @@ def test_one_reading_of_another_rating_changes_nothing():
     wire.now += PACE
     wire.outlet.look(wire.now, 6_000, -12_000, 13)
     wire.wait(1000)
-    assert wire.outlet.duty == pilot.duty(32)
+    assert wire.outlet.duty == outlet.duty(32)
 
 
 def test_a_rating_may_rise_until_there_is_pwm():
@@ -69,7 +69,7 @@ def test_a_rating_may_rise_until_there_is_pwm():
     wire.car.cable = 220
     wire.wait(100)
     wire.charging()
-    assert wire.outlet.duty == pilot.duty(32)
+    assert wire.outlet.duty == outlet.duty(32)
 
 
 def test_a_proximity_contact_lost_while_charging_is_a_fault():

@@ -2,7 +2,7 @@
 
 import random
 
-from holdfast.hardware import pilot
+from holdfast.hardware import outlet
 from pilot_wire import CALM, COOL, PACE, PATIENCE, QUICK, SLOW, Wire
 
 SEEDS = 60
@@ -11,7 +11,7 @@ STEPS = 120
 
 def truly(wire):
     """The state that the car makes, by its voltage."""
-    return pilot.state(wire.car.pilot(12_000))
+    return outlet.state(wire.car.pilot(12_000))
 
 
 class Watch:
@@ -42,7 +42,7 @@ class Watch:
         closed = wire.outlet.closed
         if self.closed:
             self.opened = wire.now
-        if self.closed and closed and self.duty != wire.outlet.duty and self.duty != pilot.OFF and wire.pwm:
+        if self.closed and closed and self.duty != wire.outlet.duty and self.duty != outlet.OFF and wire.pwm:
             assert wire.now - self.changed >= SLOW, "no time to follow"
             self.changed = wire.now
         self.duty = wire.outlet.duty
@@ -58,7 +58,7 @@ class Watch:
             assert self.live == wire.now, "closed for no car"
             assert wire.now - self.opened >= COOL and wire.now >= wire.calm, "closed too soon"
             assert not wire.contact, "closed on a contactor that is welded"
-            assert wire.outlet.duty <= pilot.duty(min(wire.outlet.limit, pilot.cable(wire.rating) or 0)) or (
+            assert wire.outlet.duty <= outlet.duty(min(wire.outlet.limit, outlet.cable(wire.rating) or 0)) or (
                 wire.car.resistance() != wire.rating), "more than the cable carries"
         assert not (wire.outlet.fault and wire.pwm), "PWM in a fault"
         if not wire.authorized:

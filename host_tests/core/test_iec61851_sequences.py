@@ -4,13 +4,13 @@ Sequences 5, 7 and 11 are the car's own: it draws, it stops drawing, it signals 
 has 100 ms from S2 to its open contacts; here it is commanded within 60, which leaves a real one 40.
 """
 
-from holdfast.hardware import outlet, pilot
-from pilot_wire import COOL, PACE, SLOW, Wire
+from holdfast.hardware import outlet
+from pilot_wire import COOL, PACE, SLOW, UNAVAILABLE, Wire
 
 
 def test_nothing_is_closed_offered_or_driven_before_the_first_look():
     order = outlet.Outlet(32)
-    assert (order.closed, order.duty, order.motor) == (False, pilot.OFF, 0)
+    assert (order.closed, order.duty, order.motor) == (False, outlet.OFF, 0)
     assert not order.offered and not order.permitted and order.fault is None
 
 
@@ -21,7 +21,7 @@ def test_sequence_1_1_a_car_is_plugged_in_and_gets_no_pwm_by_itself():
     wire.car.plug()
     wire.wait(1000)
     assert wire.told == ["plugged", "suspended"]
-    assert wire.outlet.duty == pilot.OFF and not wire.outlet.closed
+    assert wire.outlet.duty == outlet.OFF and not wire.outlet.closed
 
 
 def test_the_next_car_is_told_like_the_one_before():
@@ -115,27 +115,27 @@ def test_sequence_6_a_car_has_5_s_to_follow_before_it_is_told_anew():
     for amps in (6, 20, 10):
         wire.outlet.limit = amps
         wire.wait(1500)
-        assert wire.outlet.duty == pilot.duty(16)
-    while wire.outlet.duty == pilot.duty(16):
+        assert wire.outlet.duty == outlet.duty(16)
+    while wire.outlet.duty == outlet.duty(16):
         wire.look()
-    assert 5000 <= wire.now - changed <= 5020 and wire.outlet.duty == pilot.duty(10)
+    assert 5000 <= wire.now - changed <= 5020 and wire.outlet.duty == outlet.duty(10)
 
 
 def test_the_first_duty_cycle_and_the_end_of_pwm_wait_for_nothing():
     wire = Wire().charging()
     wire.outlet.limit = 0
     wire.look()
-    assert wire.outlet.duty == pilot.OFF
+    assert wire.outlet.duty == outlet.OFF
     wire.outlet.limit = 16
     wire.look()
-    assert wire.outlet.duty == pilot.duty(16)
+    assert wire.outlet.duty == outlet.duty(16)
 
 
 def test_a_limit_below_6_a_is_a_pause_that_ends_as_a_stop_does():
     wire = Wire().charging()
     wire.outlet.limit = 5
     wire.look()
-    assert wire.outlet.duty == pilot.OFF and wire.outlet.closed
+    assert wire.outlet.duty == outlet.OFF and wire.outlet.closed
     wire.car.s2 = False
     wire.wait(500)
     assert not wire.outlet.closed
@@ -180,7 +180,7 @@ def test_a_car_that_does_not_draw_is_told_another_limit_at_once():
         wire.outlet.limit = amps
         wire.look()
         wire.look()
-        assert wire.outlet.duty == pilot.duty(amps)
+        assert wire.outlet.duty == outlet.duty(amps)
 
 
 def test_sequence_8_1_the_contactor_opens_within_100_ms_of_s2_opening():
@@ -242,13 +242,13 @@ def test_sequence_9_1_and_10_1_a_stop_by_the_station_lets_the_car_stop_first():
     wire = Wire().charging()
     wire.authorize(False)
     wire.look()
-    assert wire.outlet.duty == pilot.OFF and wire.outlet.closed
+    assert wire.outlet.duty == outlet.OFF and wire.outlet.closed
     wire.wait(2000)
     assert wire.outlet.closed
     left = wire.now
     wire.car.s2 = False
     wire.wait(1000)
-    assert wire.opened_at - left <= 60 and wire.outlet.duty == pilot.OFF
+    assert wire.opened_at - left <= 60 and wire.outlet.duty == outlet.OFF
 
 
 def test_sequence_8_2_the_contactor_opens_within_100_ms_of_s2_opening_without_pwm_too():
@@ -282,11 +282,11 @@ def test_after_something_unforeseen_there_is_no_energy_for_a_minute_whatever_the
     wire = Wire().charging()
     stopped = wire.now
     wire.outlet.stop(wire.now)
-    assert not wire.outlet.closed and wire.outlet.duty == pilot.OFF
+    assert not wire.outlet.closed and wire.outlet.duty == outlet.OFF
     wire.outlet.permit(True)  # the next event that changes nothing
     while wire.now < stopped + 60_000 - 20:
         wire.look()
-        assert not wire.outlet.closed and wire.outlet.duty == pilot.OFF
+        assert not wire.outlet.closed and wire.outlet.duty == outlet.OFF
     wire.wait(1000)
     assert wire.outlet.closed
 
@@ -295,7 +295,7 @@ def test_after_something_unforeseen_the_car_is_offered_nothing_before_the_statio
     wire = Wire().charging()
     wire.outlet.stop(wire.now)
     wire.wait(120_000)
-    assert wire.outlet.duty == pilot.OFF and not wire.outlet.closed
+    assert wire.outlet.duty == outlet.OFF and not wire.outlet.closed
 
 
 def test_something_unforeseen_leaves_nothing_that_must_be_switched_off_later():
@@ -311,14 +311,14 @@ def test_something_unforeseen_leaves_nothing_that_must_be_switched_off_later():
     wire.car.s2 = False
     wire.wait(1000)
     wire.outlet.stop(wire.now)
-    assert wire.outlet.duty == pilot.OFF  # although the car pauses
+    assert wire.outlet.duty == outlet.OFF  # although the car pauses
 
 
 def test_something_unforeseen_in_a_fault_does_not_leave_state_f():
     wire = Wire().charging()
     wire.outlet.fail(wire.now, "HardwareFailure")
     wire.outlet.stop(wire.now)
-    assert wire.outlet.duty == pilot.UNAVAILABLE
+    assert wire.outlet.duty == UNAVAILABLE
 
 
 def test_an_unsound_stop_does_not_wait():
@@ -344,7 +344,7 @@ def test_sequence_9_2_an_end_while_the_car_pauses_takes_pwm_away():
     wire.wait(1000)
     wire.authorize(False)
     wire.look()
-    assert wire.outlet.duty == pilot.OFF
+    assert wire.outlet.duty == outlet.OFF
 
 
 def test_sequence_2_1_an_unplugged_car_takes_pwm_with_it():
@@ -356,7 +356,7 @@ def test_sequence_2_1_an_unplugged_car_takes_pwm_with_it():
     assert wire.pwm
     wire.car.unplug()
     wire.wait(500)  # sequence 9.3
-    assert wire.told[-1] == "unplugged" and wire.outlet.duty == pilot.OFF and wire.outlet.state == "A"
+    assert wire.told[-1] == "unplugged" and wire.outlet.duty == outlet.OFF and wire.outlet.state == "A"
 
 
 def test_pwm_is_over_when_the_station_is_told_of_the_unplugged_car():
@@ -365,7 +365,7 @@ def test_pwm_is_over_when_the_station_is_told_of_the_unplugged_car():
         wire.now += PACE
         if ("unplugged",) in wire.outlet.look(wire.now, 12_000, -12_000, 80):  # its cable is attached
             break
-    assert wire.outlet.state == "A" and wire.outlet.duty == pilot.OFF
+    assert wire.outlet.state == "A" and wire.outlet.duty == outlet.OFF
 
 
 def test_sequence_2_2_unplugging_under_load_opens_within_100_ms():
@@ -374,7 +374,7 @@ def test_sequence_2_2_unplugging_under_load_opens_within_100_ms():
     wire.car.unplug()
     wire.wait(1000)
     assert wire.opened_at - left <= 60
-    assert wire.told == ["unplugged"] and wire.outlet.duty == pilot.OFF
+    assert wire.told == ["unplugged"] and wire.outlet.duty == outlet.OFF
 
 
 def test_a_plug_pulled_slowly_opens_within_100_ms_however_it_bounces():

@@ -1,6 +1,6 @@
 """The IEC 61851 driver and its pins in all that goes well, and in what the car or the machinery does wrong."""
 
-from holdfast.hardware import pilot
+from holdfast.hardware import outlet
 from pilot_desk import FULL, SECOND, PilotDesk
 from pilot_wire import PATIENCE, SLOW
 
@@ -326,7 +326,7 @@ def test_every_current_that_can_be_offered_can_also_be_measured():
         desk.charging()
         desk.run(3000)
         assert desk.bench.evse(1).contact and desk.driver.ports[0].outlet.fault is None, amps
-        assert abs(desk.bench.duty(1) - pilot.duty(amps)) < 1
+        assert abs(desk.bench.duty(1) - outlet.duty(amps)) < 1
         left = desk.bench.now()
         desk.bench.evse(1).car.s2 = False
         desk.run(300)

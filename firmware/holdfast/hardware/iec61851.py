@@ -12,8 +12,7 @@ import asyncio
 from .. import board
 from ..payload import PROPERTY, boolean, fault_of, integer_between
 from ..transactions import charging_state
-from .outlet import Outlet
-from .pilot import OFF, cable
+from .outlet import OFF, Outlet, cable
 
 _PACE = 20  # ms between two looks
 _SUPPLY = 3300  # mV on the far side of the pull-up of the proximity contact
