@@ -381,10 +381,38 @@ async def test_connect_after_disconnect_dials_at_once_and_its_back_off_begins_an
 
 
 @in_loop
+async def test_a_link_that_the_station_wants_anew_is_closed_when_all_is_said_and_dialled_at_once():
+    async with Server() as server, running(server.port) as harness:
+        connection = await server.connection()
+        await harness.see("^up")
+        await harness.tell("reconnect")
+        await asyncio.sleep(0.2)
+        await harness.tell("state")
+        await harness.see("^state open")
+        await harness.tell("send last words")
+        assert await connection.recv() == "last words"
+        await connection.wait_closed()
+        assert connection.close_code == 1000
+        await harness.see("^down")
+        await harness.see("^up")
+        assert not [line for line in harness.lines if "next attempt" in line]
+
+
+@in_loop
+async def test_a_fault_of_the_station_that_has_something_to_send_is_raised_too():
+    async with Server() as server, running(server.port) as harness:
+        await harness.see("^up")
+        await harness.tell("fail write")
+        await harness.see("^down")
+        await harness.see("crash KeyError")
+        await harness.see("^up")
+
+
+@in_loop
 async def test_a_fault_of_the_station_is_raised_and_the_link_comes_back_after_the_back_off():
     async with Server() as server, running(server.port) as harness:
         connection = await server.connection()
-        await harness.tell("fail")
+        await harness.tell("fail read")
         await asyncio.sleep(0.2)
         await connection.send("boom")
         await harness.see("^down")

@@ -3,9 +3,10 @@
 Usage: micropython link_harness.py FIRMWARE_DIR SPEED, with the configuration and the variables as JSON in CONFIG and
 VARIABLES of the environment, because an argument has room for 255 characters only.
 The clock of the link runs SPEED times faster than the wall.
-Lines that come in: `send TEXT`, `connect`, `disconnect`, `fail` (the next message makes the station raise), `state`,
-`memory`, `due`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`, `log LEVEL …`, `state …`, `memory …`,
-`due …`, `event NAME TECHINFO`, `crash …`.
+Lines that come in: `send TEXT`, `connect`, `disconnect`, `reconnect` (the station wants it as soon as all is said, and
+that is when the next TEXT is), `fail read` or `fail write` (the next message, or the next look for one to send, makes
+the station raise), `state`, `memory`, `due`, `quit`. Lines that go out: `up`, `down`, `text …`, `oversize …`,
+`log LEVEL …`, `state …`, `memory …`, `due …`, `event NAME TECHINFO`, `crash …`.
 """
 
 import asyncio
@@ -66,11 +67,11 @@ class Station:
         self.variables = Variables(variables)
         self.frames = []
         self.failing = False
-        self.reconnect = False
+        self.reconnect = self.waits = False
         self.clock = Clock()
 
     def all_said(self):
-        return not self.frames
+        return not self.frames and not self.waits
 
     def security_event(self, now, name, info):
         print("event %s %s" % (name, info))
@@ -83,7 +84,7 @@ class Station:
         print("down")
 
     def received(self, now, text):
-        if self.failing:
+        if self.failing == "read":
             self.failing = False
             raise KeyError("asked for")
         print("text %d %s" % (len(text), text[:60]))
@@ -94,6 +95,9 @@ class Station:
         print("oversize %d %d" % (len(head), total))
 
     def take_frames(self):
+        if self.failing == "write":
+            self.failing = False
+            raise KeyError("asked for")
         frames, self.frames = self.frames, []
         return frames
 
@@ -132,13 +136,18 @@ async def main():
             break
         if word == "send":
             station.frames.append(rest)
+            station.waits = False
             link.poke()
         elif word == "connect":
             link.connect()
         elif word == "disconnect":
             link.disconnect()
+        elif word == "reconnect":
+            station.reconnect = station.waits = True
+            link.poke()
         elif word == "fail":
-            station.failing = True
+            station.failing = rest
+            link.poke()
         elif word == "state":
             print("state " + link.state)
         elif word == "due":
