@@ -233,6 +233,16 @@ def test_one_reader_sends_a_stranger_to_what_is_free():
     assert desk.swipe("DRIVER01").startswith("EVSE 2")
 
 
+def test_a_group_that_could_not_open_the_evse_is_not_asked_for():
+    """H03.FR.08: the reservation that has a group is for the other EVSE."""
+    desk = Desk(evses=SINGLE)
+    desk.reserve(1, None, connectorType="cType2")
+    desk.reserve(2, None, "HOLDER02", connectorType="sType2", groupIdToken=GROUP)
+    desk.clear()
+    assert desk.swipe("MEMBER01", 1) == "EVSE 1: refused: reserved for somebody else"
+    assert desk.swipe("MEMBER01", 2) == "EVSE 2: asking the CSMS for the group"
+
+
 def test_one_reader_asks_for_the_group_last():
     """A free EVSE is better than one that may turn out to be the token's group's."""
     desk = Desk(evses=SINGLE)
