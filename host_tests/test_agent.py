@@ -118,6 +118,13 @@ def test_a_missing_password_is_a_warning_in_the_log(run):
     agent.see("warning no password")
 
 
+def test_what_is_wrong_with_the_records_is_in_the_log(run, tmp_path):
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "reservation-1").write_bytes(b"not a record")
+    agent = run()
+    agent.see("reservation-1.bad: damaged, set aside")
+
+
 def test_the_end_of_a_pipe_ends_the_console_and_not_the_agent(run):
     agent = run({"variables": {"OCPPCommCtrlr.RetryBackOffWaitMinimum": "1",
                                "OCPPCommCtrlr.RetryBackOffRandomRange": "0"}})

@@ -96,3 +96,14 @@ def test_flash_tells_what_was_counted_and_estimates_from_nothing_else():
     years = free * 100_000 * 20 // 402 // 365.25
     told = int(later[-1].split()[1])
     assert later[-1].startswith("estimate: ") and abs(told - years) <= 1 + years // 1000, (told, years)
+
+
+def test_flash_estimates_nothing_from_a_handful_of_changes():
+    records = FakeAgent.station.records
+    changes = records.changes
+    try:
+        for few in ({}, {"restart": 19}):
+            records.changes = few
+            assert lines_of("flash", 86_400_000)[-1] == "estimate: none, too little was counted"
+    finally:
+        records.changes = changes
