@@ -42,6 +42,9 @@ def _mount(device, note):
                 blank = blank and min(page) == 0xFF
         trouble = None
         if not blank:
+            import time
+
+            time.sleep(1)  # as power comes and goes, there is enough for the chip before there is for its flash
             try:
                 # A flaky read, or a file system that is sound but not recognized at first sight.
                 return vfs.mount(vfs.VfsLfs2(device), "/")

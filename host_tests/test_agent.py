@@ -169,12 +169,19 @@ def test_a_task_that_dies_because_its_failure_cannot_be_reported_starves_the_wat
 import holdfast.crash
 def no_memory(error):
     raise MemoryError
-holdfast.crash.traceback = no_memory
+traceback, holdfast.crash.traceback = holdfast.crash.traceback, no_memory
 async def fail():
     raise KeyError("surprise")
 agent.link.run = fail
+def bad(*words):
+    holdfast.crash.traceback = traceback
+    raise KeyError("something else")
+station.plugged = bad
 """)
-    agent.see("error tasks that make no progress: report")
+    agent.see("error tasks that make no progress: report of link")
+    agent.give("plug 1")  # a failure that can be reported makes up for nothing
+    agent.see("console: KeyError: something else")
+    assert [line for line in agent.give("tasks") if line.startswith("report of link: due in -")]
 
 
 def test_a_task_that_is_out_of_memory_is_a_security_event(run):

@@ -173,16 +173,26 @@ def mounting(monkeypatch, sound):
         done.append("mounted")
 
     monkeypatch.setitem(sys.modules, "vfs", types.SimpleNamespace(mount=mount, VfsLfs2=Vfs))
+    monkeypatch.setattr(time, "sleep", lambda seconds: done.append("waited"))
     return names["_mount"](Device(), done.append), done
 
 
 def test_what_was_damaged_is_noted_before_it_is_formatted(monkeypatch):
     trouble, done = mounting(monkeypatch, False)
-    assert done == [trouble, "mkfs", "mounted"] and "all files are lost" in trouble
+    assert done == ["waited", trouble, "mkfs", "mounted"] and "all files are lost" in trouble
 
 
 def test_a_file_system_that_only_looks_strange_is_mounted_and_not_formatted(monkeypatch):
-    assert mounting(monkeypatch, True) == (None, ["mounted"])
+    assert mounting(monkeypatch, True) == (None, ["waited", "mounted"])
+
+
+def test_what_is_noted_is_no_longer_than_the_agent_reads(monkeypatch):
+    names, noted = {}, []
+    exec((image.ROOT / "firmware" / "_boot.py").read_text().partition("\n_boot(")[0], names)
+    nvs = types.SimpleNamespace(set_blob=lambda key, text: noted.append(text), commit=lambda: noted.append("committed"))
+    monkeypatch.setitem(sys.modules, "esp32", types.SimpleNamespace(NVS=lambda namespace: nvs))
+    names["_note"]("x" * 300)
+    assert noted == ["x" * 100, "committed"]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -240,13 +240,14 @@ class Agent:
 
     async def _keep(self, name, task):
         """Run a task for as long as it wants, whatever happens to it."""
+        report = "report of " + name
         while True:
             try:
                 return await task()
             except Exception as error:  # noqa: BLE001 -- the last resort: logged, and started again
                 gc.collect()
                 # Should what follows fail, this task is dead: then the hardware's watchdog is not fed any more.
-                self.watchdog.due["report"] = 0
+                self.watchdog.due[report] = 0
                 self._open_contactors()
                 if isinstance(error, MemoryError) and self.station:
                     self.station.security_event(self.now(), "MemoryExhaustion", name)
@@ -256,7 +257,7 @@ class Agent:
                 for line in lines:
                     self.log("error", name + ": " + line)
                 self._report(name + ": " + lines.pop(), lines)
-                self.watchdog.due.pop("report")
+                self.watchdog.due.pop(report)
             await asyncio.sleep_ms(_AGAIN)
 
     async def _watch_network(self):
