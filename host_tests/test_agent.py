@@ -164,6 +164,20 @@ def test_a_timer_that_fails_is_logged_and_goes_on(run):
     assert agent.process.poll() is None
 
 
+def test_a_task_that_fails_at_once_is_started_again_a_second_later(run):
+    agent = run(code="async def fail():\n  raise KeyError('surprise')\nagent.link.run = fail")
+    agent.see("error link: KeyError: surprise")
+    begun = time.monotonic()
+    agent.see("error link: KeyError: surprise")
+    assert 0.8 < time.monotonic() - begun < 5
+
+
+def test_a_network_where_there_is_none_is_a_warning(run):
+    agent = run({"network": {"wifi": {"ssid": "home"}}})
+    agent.see("warning no network interface of its own here: `network` is ignored")
+    assert "link: waiting" in agent.give("status")
+
+
 def test_a_task_that_dies_because_its_failure_cannot_be_reported_starves_the_watchdog(run):
     agent = run(code="""
 import holdfast.crash

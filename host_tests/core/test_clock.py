@@ -140,6 +140,20 @@ def test_a_clock_goes_on_from_the_moment_it_was_set():
     assert clock.utc(5000 + 31 * 86400 * 1000) == 1795392000 + 31 * 86400
 
 
+def test_a_clock_does_not_go_slow_by_being_asked():
+    clock = Clock()
+    clock.set(1_000_000, 0)
+    for now in range(0, 3_600_000, 1999):
+        assert clock.utc(now) == 1_000_000 + now // 1000, now
+
+
+def test_the_text_of_a_clock_that_is_set_again_is_the_new_one():
+    clock = Clock()
+    for utc in (1_000_000, 2_000_000):
+        clock.set(utc, 0)
+        assert clock.text(0) == rfc3339(utc)
+
+
 def test_setting_a_clock_again_replaces_what_it_knew():
     clock = Clock()
     clock.set(1795392000, 5000)

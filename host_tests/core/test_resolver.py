@@ -17,6 +17,7 @@ def test_a_right_answer_is_utc_since_1970():
 def test_the_count_begins_anew_in_2036():
     # 2036-02-07T06:28:16Z, the first second of the next era.
     assert told(answer(seconds=0), NONCE) == 2_085_978_496
+    assert told(answer(seconds=0x7FFFFFFF), NONCE) == 2_085_978_496 + 0x7FFFFFFF
 
 
 def test_answers_that_are_not_believed():
