@@ -1,7 +1,6 @@
 """How runs begin and end: crashes in a row, why the board started; with a chip that forgets and one that does not."""
 
-from holdfast import board
-from holdfast.keep import forget
+from holdfast import board, keep
 
 
 class FakeNvs:
@@ -186,9 +185,23 @@ def test_nvs_that_cannot_even_be_opened_stops_nothing():
         assert (board.crashes, board.reason) == (0, "Watchdog")
         assert board.known_time(1_800_000_000) is None
         assert board.trouble() == ""
-        forget()
+        keep.forget()
     finally:
         board.machine, board.esp32 = kept
+
+
+def test_no_memory_for_a_copy_of_the_configuration_stops_nothing():
+    class Config:
+        ca_certificate = client_certificate = client_key = None
+
+    def full(path, mode):
+        raise MemoryError
+
+    keep.open = full
+    try:
+        assert keep.keep("", Config) == []
+    finally:
+        del keep.open
 
 
 def test_at_the_repl_a_running_watchdog_is_fed_for_a_while_and_by_the_agent_afterwards():
