@@ -58,7 +58,6 @@ class Agent:
         self.log = Log(self._time, echo=self._echo, keep=board.machine and board.backup)
         self.console = Console(self)
         self.safe = board.crashes >= board.LIMIT
-        self._cause = ""  # of the crash that this start comes after
         self._trouble = board.trouble()
         if self._trouble:
             from .keep import restore
@@ -174,6 +173,7 @@ class Agent:
             self._report(self._trouble, ())
             self._trouble = None
             board.forget("trouble")  # not before what was lost is back: the power may fail in between
+        cause = ""  # of the crash that this start comes after
         if board.crashes and board.reason != "LocalReset":  # that is resume()
             from .crash import of_last_run
 
@@ -181,12 +181,24 @@ class Agent:
             lines = of_last_run(self.root)
             for line in lines:
                 self.log("error", line)
-            self._cause = ", ".join(lines[:1])
+            cause = ", ".join(lines[:1])
         # A heap that is collected only when it is full has what stays scattered all over it: after a load of
         # reservations the largest hole is 4 kB. With this threshold it is 70 kB, for half as much time again.
         # Measured by tools/gc_cost.py on 64 bits, where all is twice as large: a heap of 200 kB, a threshold of 16 kB.
         gc.threshold(_THRESHOLD)
-        self._start()
+        # In safe mode too: what hangs there would hang for ever.
+        self.watchdog.wdt = board.watchdog(self.config.watchdog if self.config else 0)
+        if self.network:
+            asyncio.create_task(self._keep("network", self._watch_network))
+        if self.station:
+            self.station.start(self.now(), board.reason, cause)
+            for problem in self.station.records.problems:
+                self.log("error", problem)
+            self.hardware.attach(self.station, self.now)
+            self.changed()
+            asyncio.create_task(self._keep("link", self._run_link))
+            if self.hardware.run:
+                asyncio.create_task(self._keep("hardware", self.hardware.run))
         asyncio.create_task(self._keep("console", self._console))
         self._offer_page()
         board.remember("trial", 0)  # an agent from ROMFS has come so far that it need not be given up, see _boot.py
@@ -222,21 +234,6 @@ class Agent:
             self.network.step(self.now())
         except ImportError:
             self.log("warning", "no network interface of its own here: `network` is ignored")
-
-    def _start(self):
-        # In safe mode too: what hangs there would hang for ever.
-        self.watchdog.wdt = board.watchdog(self.config.watchdog if self.config else 0)
-        if self.network:
-            asyncio.create_task(self._keep("network", self._watch_network))
-        if self.station:
-            self.station.start(self.now(), board.reason, self._cause)
-            for problem in self.station.records.problems:
-                self.log("error", problem)
-            self.hardware.attach(self.station, self.now)
-            self.changed()
-            asyncio.create_task(self._keep("link", self._run_link))
-            if self.hardware.run:
-                asyncio.create_task(self._keep("hardware", self.hardware.run))
 
     async def _keep(self, name, task):
         """Run a task for as long as it wants, whatever happens to it."""
