@@ -370,6 +370,16 @@ def test_what_the_new_configuration_does_not_name_is_removed(make_board, desk):
     assert list(image.read_image(board.image)) == ["config.json"] and len(nvs(board)) == 1
 
 
+def test_what_it_goes_on_naming_and_what_somebody_else_put_there_stays(make_board, desk):
+    board = at_repl(make_board({"config.json": json.dumps(site("wss://csms.example/", ca_certificate="/mine.pem")),
+                                "mine.pem": (desk / "ca.pem").read_bytes()}))
+    put(board, site("wss://csms.example/", ca_certificate="ca.pem", **CLIENT), desk)
+    first = image.read_image(board.image)
+    assert sorted(first) == ["ca_certificate.pem", "client_certificate.pem", "config.json", "mine.pem"]
+    put(board, json.loads(first["config.json"]), desk)
+    assert image.read_image(board.image) == first and set(nvs(board)) == {"password", "client_key"}
+
+
 class Interrupted(Repl):
     """The cable is pulled after so many commands."""
 

@@ -193,6 +193,7 @@ def test_what_a_security_profile_needs_is_missed_by_name():
         (secure(password=None), "password", 2),
         (secure(ca_certificate=None), "ca_certificate", 2),
         (secure(security_profile=3), "client_certificate", 3),
+        (secure(ca_certificate=None, password=None, **CLIENT), "ca_certificate", 3),
         (secure(client_certificate="/station.pem"), "client_key", 3),
     ):
         assert refusal(values) == "%s: missing for security profile %d" % (field, number)
