@@ -7,6 +7,7 @@ import random
 import pytest
 from holdfast.flash import framed
 from holdfast.transactions import Event, Transaction
+from virtual_boards import ask, at_repl
 
 from tools import image
 from tools.board_console import BoardError
@@ -67,6 +68,15 @@ def test_keep_keeps_the_reservations_and_what_the_csms_has_yet_to_hear(station):
     assert left == {"records/reservation-7", "records/event-00000001", "records/event-00000002"}
 
 
+def test_what_is_owed_of_a_transaction_that_no_agent_has_ended_yet_is_kept_too(make_board):
+    """In safe mode there is no station that could end it."""
+    files = image.charger_files(NOWHERE, "HOLDFAST-1")
+    board = at_repl(make_board({name: files[name] for name in files if name != "main.py"} | RECORDS, size=512 * 4096))
+    assert ask(board, "from holdfast.factory import erase; erase('', True)") == "[]"
+    assert {name[8:] for name in image.read_image(board.image) if name.startswith("records/")} == {
+        "reservation-7", "event-00000001", "transaction-1"}
+
+
 def test_a_wrong_confirmation_erases_nothing(station):
     with pytest.raises(BoardError, match="repeat the station id"):
         station.command("factory-reset HOLDFAST-2")
@@ -81,6 +91,8 @@ def test_a_power_cut_in_the_middle_leaves_a_station_that_can_be_told_again(stati
     with contextlib.suppress(BoardError):  # it may be off before it has answered
         station.command("factory-reset HOLDFAST-1")
     station.wait_off()
+    left = image.read_image(station.image)
+    assert "config.json" in left or not set(RECORDS) & set(left)  # or the next owner would have them
     station.power_on()
     known = "station: HOLDFAST-1" in station.command("status", 10)
     assert known == ("config.json" in image.read_image(station.image))

@@ -21,6 +21,7 @@ from tools.board_repl import Repl
 from tools.certificates import key_der
 from tools.csms import Csms
 from tools.provision import Board, Site, bound, config
+from tools.serial_console import log_level
 
 PASSWORD = "correct horse battery staple"
 KEY = "wi-fi secret"
@@ -127,6 +128,8 @@ def test_a_bare_board_becomes_a_registered_station_and_nobody_hears_its_secrets(
     shown = capfd.readouterr().out
     assert "BootNotification: Accepted" in shown and "station: HOLDFAST-1" in shown
     assert shown.splitlines()[-1].endswith("make logs PORT=" + bare.port)
+    # The log is shown and nothing else of what the console says: there may be the password of the page in it.
+    assert all(log_level("# " + line[2:]) for line in shown.splitlines() if line.startswith("  "))
     assert "BootNotification" in "".join(frames) and "HOLDFAST-1" in answers[0] and "Accepted" in answers[1]
     kept = json.loads(image.read_image(bare.image)["config.json"])
     assert "password" not in kept and kept["network"] == {"wifi": {"ssid": "home"}}
@@ -193,15 +196,29 @@ def test_a_csms_that_lets_the_station_wait_is_told_with_what_follows(bare, tmp_p
     assert "BootNotification: Rejected\nThe CSMS does not know this station" in capfd.readouterr().out
 
 
-def test_an_answer_that_does_not_come_is_told(bare, tmp_path):
+def test_an_answer_that_does_not_come_is_told_and_what_is_unwise_before(bare, tmp_path, capfd):
+    file = written(tmp_path / "site.json", site("ws://127.0.0.1:9/", password=None))
     with pytest.raises(BoardError, match="no answer of the CSMS within 2 s.*make logs PORT="):
-        provision.provision(options(bare, written(tmp_path / "site.json", site("ws://127.0.0.1:9/")), timeout=2))
+        provision.provision(options(bare, file, timeout=2))
+    assert "warning: no password: " in capfd.readouterr().out
 
 
 def test_a_board_without_an_agent_is_told(make_board):
     board = at_repl(make_board())
-    with Repl(board.port) as repl, pytest.raises(BoardError, match="no agent on .*make flash"):
-        provision.installed(repl)
+    with pytest.raises(BoardError, match="no agent on .*make flash"), provision.session(options(board, "")):
+        raise AssertionError("nobody to tell anything")
+
+
+def test_a_car_that_charges_is_not_disturbed(make_board, tmp_path):
+    files = image.charger_files("ws://127.0.0.1:9/", "DEPOT-7", variables={"TxCtrlr.TxStartPoint": "EVConnected"})
+    board = make_board(files, size=512 * 4096)
+    board.power_on()
+    board.read_until("next attempt")
+    board.command("plug 1")
+    with pytest.raises(BoardError, match="a car is charging .*FORCE=1"):
+        provision.provision(options(board, written(tmp_path / "site.json", site())))
+    assert any("in transaction" in line for line in board.command("status"))
+    assert image.read_image(board.image)["config.json"] == files["config.json"].encode()
 
 
 # --- checked before anything is written

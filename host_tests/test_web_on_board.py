@@ -308,10 +308,12 @@ def test_a_button_that_cannot_be_is_told_and_the_station_goes_on(make_board):
 
 def test_safe_mode_has_the_page(make_board):
     crash = "\nimport holdfast.station\nholdfast.station.Station.__init__ = None\n"
-    board = make_board({**image.charger_files(NOWHERE, "A"), "boot.py": crash}, size=512 * 4096, speed=10)
+    files = {**image.charger_files(NOWHERE, "A", web={"button": 0, "minutes": 3}), "boot.py": crash + BUTTON}
+    board = make_board(files, size=512 * 4096, speed=10)
     board.power_on()
     board.read_until("no station: safe mode", 20)
-    shown = codes(board.read_until("without use"))
+    shown = codes(board.read_until("off after 3 minutes without use"))
+    board.read_until("off after 3 minutes without use")  # again, for a long press
     visitor = Visitor(board)
     assert visitor.login(shown["password"]) == 200
     assert "mode: safe mode" in visitor.ask("/show/status")[2]

@@ -142,6 +142,7 @@ def test_a_network_is_wifi_or_ethernet_as_the_board_has_it():
             ({"wifi": {"ssid": "a", "password": "\u00e4" * 32}}, ".wifi.password"),  # 63 octets, says 802.11
             ({"wifi": {"ssid": "a", "password": 12345678}}, ".wifi.password"),
             ({"ethernet": {"mdc": 23}}, ".ethernet.mdio"),
+            ({"ethernet": dict(lan, mdc=49)}, ".ethernet.mdc"), ({"ethernet": dict(lan, mdio=-1)}, ".ethernet.mdio"),
             ({"ethernet": dict(lan, phy_type="W5500")}, ".ethernet.phy_type"), ("wifi", "")):
         told = refusal(good(network=wrong))
         assert told.startswith("network" + field + ": "), (wrong, told)
