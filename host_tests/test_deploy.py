@@ -305,6 +305,16 @@ def test_ctrl_c_leaves_the_old_agent_at_work_and_says_so(make_board):
     assert "station: HOLDFAST-1" in board.command("status")
 
 
+@pytest.mark.parametrize("sent", [b"", b"\x05A\x01", b"\x05A\x01print('half", b"while True: pass\x04"],
+                         ids=["at its prompt", "before a command", "within a command", "at work"])
+def test_wherever_ctrl_c_comes_the_board_is_restarted(make_board, sent):
+    board = at_repl(make_board({"main.py": "print('main.py runs')"}))
+    repl = Repl(board.port)
+    repl._transport.serial.write(sent)
+    repl.restart()
+    board.read_until("main.py runs", 10)
+
+
 def test_make_deploy_puts_the_real_agent_onto_a_stock_board_and_says_what_comes_next(make_board):
     files = {"config.json": image.charger_files(NOWHERE, "HOLDFAST-1")["config.json"]}
     board = at_repl(make_board(files, size=512 * 4096))

@@ -177,7 +177,8 @@ class Repl:
 
     def restart(self):
         """Reset the board, and let go of it."""
-        with contextlib.suppress(TransportError, OSError):
+        with contextlib.suppress(TransportError, OSError), contextlib.redirect_stdout(self._chatter):
+            self._transport.enter_raw_repl(soft_reset=False)  # Ctrl-C may have come in the middle of a command
             self._transport.exec_raw_no_follow("import machine; machine.reset()")
         self.close()
 
