@@ -177,9 +177,11 @@ class Repl:
 
     def restart(self):
         """Reset the board, and let go of it."""
-        with contextlib.suppress(TransportError, OSError), contextlib.redirect_stdout(self._chatter):
-            self._transport.enter_raw_repl(soft_reset=False)  # Ctrl-C may have come in the middle of a command
-            self._transport.exec_raw_no_follow("import machine; machine.reset()")
+        for _ in range(3):  # somebody's Ctrl-C may have come within a command, and ours too early to end that
+            with contextlib.suppress(TransportError, OSError), contextlib.redirect_stdout(self._chatter):
+                self._transport.enter_raw_repl(soft_reset=False, timeout_overall=2)
+                self._transport.exec_raw_no_follow("import machine; machine.reset()")
+                break
         self.close()
 
 
