@@ -36,7 +36,7 @@ OTHERWISE = "else:  # the deployment was interrupted: the agent that was there b
 # Bytes of heap on 32 bits that a station wants whose code is in RAM, as `make size` measures it; its test holds this
 # against that. The rest is what the Wi-Fi driver (38 to 44 kB) and one TLS connection (23 kB, 7 more while it begins)
 # take from the same RAM, which MicroPython counts as its own until they do.
-AGENT = 120_000
+AGENT = 112_000
 NETWORK = 75_000
 MPY = 6  # the version of the .mpy format that mpy-cross writes
 SPARE = 65536  # bytes of the file system that stay free, for the records and what they need to move
